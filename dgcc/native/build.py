@@ -1,0 +1,97 @@
+"""Build commands for setuptools: IDL stubs, the ORB extension, and the C programs of hook, client and jail.
+
+Named in pyproject.toml as `build_py` and `build_ext`, so `pip install .` and `pip install -e .` both run them.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from setuptools import Extension
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parents[2]
+NATIVE = ROOT / "dgcc" / "native"
+CORBA = ROOT / "dgcc" / "corba"
+STUBS = CORBA / "stubs"
+
+# The directory where omniORB's own IDL (CosNaming) lies, from Debian's omniorb-idl.
+OMNIORB_IDL = Path("/usr/share/idl/omniORB")
+
+WARN = ["-Wall", "-Wextra", "-Werror=implicit-function-declaration", "-O2"]
+PROGRAMS = {
+    "libdgcc-hook.so": (["hook*.c"], ["-shared", "-fPIC", "-fvisibility=hidden"], ["-ldl"]),
+    "dgcc-client": (["client*.c"], ["-static"], []),
+    "dgcc-jail": (["jail*.c"], [], []),
+}
+
+
+class BuildError(SystemExit):
+    """The build cannot go on; the message says what is missing and how to get it."""
+
+
+def _need(tool: str, package: str) -> None:
+    if shutil.which(tool) is None:
+        raise BuildError(f"dgcc: '{tool}' is not installed; on Debian: apt-get install {package}")
+
+
+def _run(argv: list[str]) -> None:
+    print(" ".join(argv), flush=True)
+    subprocess.run(argv, check=True, cwd=ROOT)
+
+
+def generate_stubs() -> None:
+    """Make dgcc/corba/stubs from idl/dgcc.idl and omniORB's CosNaming with omniidl and our back end."""
+    _need("omniidl", "omniidl omniorb-idl")
+    shutil.rmtree(STUBS, ignore_errors=True)
+    STUBS.mkdir()
+    _run(["omniidl", f"-p{CORBA / 'idlgen'}", "-bdgccpy", f"-I{OMNIORB_IDL / 'COS'}",
+          f"-Wbout={STUBS}", str(OMNIORB_IDL / "COS" / "CosNaming.idl"), str(ROOT / "idl" / "dgcc.idl")])
+
+
+def compile_programs(out: Path) -> None:
+    """Compile hook, client and jail with $CC into the directory `out`."""
+    compiler = os.environ.get("CC", "cc")
+    _need(compiler.split()[0], "gcc libc6-dev")
+    out.mkdir(parents=True, exist_ok=True)
+    for name, (patterns, flags, libraries) in PROGRAMS.items():
+        sources = sorted(str(p) for pattern in patterns for p in NATIVE.glob(pattern))
+        _run([*compiler.split(), "-std=gnu11", *WARN, *flags, "-o", str(out / name), *sources, *libraries])
+
+
+def orb_extension() -> Extension:
+    """Describe the extension over libomniORB4 that stands in where omniORBpy cannot be had."""
+    return Extension(
+        "dgcc.corba._orb",
+        sources=sorted(str(p.relative_to(ROOT)) for p in (CORBA / "ext").glob("*.cc")),
+        depends=sorted(str(p.relative_to(ROOT)) for p in (CORBA / "ext").glob("*.h")),
+        libraries=["omniORB4", "omnithread"],
+        language="c++",
+        define_macros=[("__OMNIORB4__", None), ("_REENTRANT", None)],
+        extra_compile_args=["-std=c++17", "-O2", "-Wall", "-Wno-unused-parameter"],
+    )
+
+
+class BuildStubs(build_py):
+    """build_py, with the IDL stubs generated first so that they are packaged."""
+
+    def run(self) -> None:
+        generate_stubs()
+        super().run()
+
+
+class BuildNative(build_ext):
+    """build_ext, with our extension added and the C programs compiled beside it."""
+
+    def finalize_options(self) -> None:
+        self.distribution.ext_modules = [orb_extension()]
+        super().finalize_options()
+
+    def run(self) -> None:
+        super().run()
+        in_place = NATIVE / "bin"
+        compile_programs(in_place)
+        if not self.inplace and not getattr(self, "editable_mode", False):
+            self.copy_tree(str(in_place), str(Path(self.build_lib) / "dgcc" / "native" / "bin"))
