@@ -1,0 +1,1 @@
+"""How masters and slaves meet: the ORB they start and the Naming Service they share."""

@@ -1,0 +1,129 @@
+"""The farm in the Naming Service: `dgcc/masters` and `dgcc/slaves`, one binding for each living process.
+
+Whoever meets a binding whose process is gone removes it.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from dgcc.corba import CORBA, CosNaming, set_call_timeout
+
+DEFAULT_PORT = 2809  # registered with IANA for CORBA's corbaloc
+MASTERS = "masters"
+SLAVES = "slaves"
+_PROBE_TIMEOUT_MS = 3000
+_PAGE = 100
+
+log = logging.getLogger(__name__)
+
+
+class NamingError(Exception):
+    """The Naming Service cannot be used; the message says which, why and what to do."""
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Split HOST[:PORT] (an IPv6 host in brackets) into host and port. Raises NamingError if it is neither."""
+    host, port = text, str(DEFAULT_PORT)
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.lstrip(":") or port
+    elif text.count(":") == 1:
+        host, port = text.split(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise NamingError(f"'{text}' is not a naming service's address: write HOST or HOST:PORT")
+    return host, int(port)
+
+
+class Farm:
+    """The two naming contexts of one farm."""
+
+    def __init__(self, orb: CORBA.ORB, host: str, port: int) -> None:
+        """Connect. Raises NamingError if nothing that speaks CosNaming answers there."""
+        self.address = f"{host}:{port}"
+        shown = f"[{host}]" if ":" in host else host
+        try:
+            found = orb.string_to_object(f"corbaloc:iiop:1.2@{shown}:{port}/NameService")
+            root = found._narrow(CosNaming.NamingContext)
+            if root is None:
+                raise NamingError(f"what answers at {self.address} is not a naming service")
+            top = self._context(root, "dgcc")
+            self._contexts = {kind: self._context(top, kind) for kind in (MASTERS, SLAVES)}
+        except CORBA.SystemException as error:
+            raise NamingError(
+                f"no naming service answers at {self.address} ({error}); "
+                "start omniNames there, or check --naming and DGCC_NAMING"
+            ) from error
+
+    @staticmethod
+    def _context(parent: Any, name: str) -> Any:
+        path = [CosNaming.NameComponent(name, "")]
+        for _ in range(2):  # somebody else may make it between the two calls
+            try:
+                return parent.resolve(path)._narrow(CosNaming.NamingContext)
+            except CosNaming.NamingContext.NotFound:
+                try:
+                    return parent.bind_new_context(path)
+                except CosNaming.NamingContext.AlreadyBound:
+                    continue
+        raise NamingError(f"the naming context '{name}' comes and goes; is another naming service's log in use?")
+
+    def bind(self, kind: str, name: str, ref: CORBA.Object) -> None:
+        """Bind `ref` as `name` under `kind`, in place of what had that name. Raises NamingError."""
+        try:
+            self._contexts[kind].rebind([CosNaming.NameComponent(name, "")], ref)
+        except CORBA.Exception as error:
+            raise NamingError(f"cannot register as dgcc/{kind}/{name} at {self.address}: {error}") from error
+
+    def unbind(self, kind: str, name: str, ref: CORBA.Object | None = None) -> None:
+        """Remove the binding; with `ref`, only if it is still that object's. Gone already is fine."""
+        path = [CosNaming.NameComponent(name, "")]
+        try:
+            if ref is None or self._contexts[kind].resolve(path)._is_equivalent(ref):
+                self._contexts[kind].unbind(path)
+        except CORBA.Exception as error:
+            log.debug("unbinding dgcc/%s/%s: %s", kind, name, error)
+
+    def members(self, kind: str) -> Iterator[tuple[str, Any]]:
+        """Yield (name, reference) of each living process bound under `kind`; remove the bindings of dead ones.
+
+        Raises NamingError if the Naming Service does not answer.
+        """
+        try:
+            names = self._names(self._contexts[kind])
+        except CORBA.SystemException as error:
+            raise NamingError(f"the naming service at {self.address} stopped answering: {error}") from error
+        for name in names:
+            try:
+                ref = self._contexts[kind].resolve([CosNaming.NameComponent(name, "")])
+            except CORBA.Exception:
+                continue  # unbound meanwhile
+            if self._alive(ref):
+                yield name, ref
+            else:
+                log.debug("dgcc/%s/%s is dead: removed", kind, name)
+                self.unbind(kind, name, ref)
+
+    @staticmethod
+    def _names(context: Any) -> list[str]:
+        listed, more = context.list(_PAGE)
+        names = [b.binding_name[0].id for b in listed]
+        while more is not None:
+            going, listed = more.next_n(_PAGE)
+            names += [b.binding_name[0].id for b in listed]
+            if not going:
+                more.destroy()
+                break
+        return names
+
+    @staticmethod
+    def _alive(ref: Any) -> bool:
+        set_call_timeout(ref, _PROBE_TIMEOUT_MS)
+        try:
+            return not ref._non_existent()
+        except CORBA.TIMEOUT:
+            return True  # slow or stopped, not dead: its lease decides
+        except CORBA.SystemException:
+            return False
+        finally:
+            set_call_timeout(ref, 0)

@@ -1,0 +1,53 @@
+"""Starts the ORB with the options that every DGCC process needs."""
+
+import socket
+
+from dgcc.corba import CORBA, PortableServer
+
+# A call that is not answered within this time raises TRANSIENT or TIMEOUT, so that no peer can hold a thread.
+CALL_TIMEOUT_S = 20
+CONNECT_TIMEOUT_S = 4
+# Room for a Result or a Page at its largest; content goes in pieces far below it (see idl/dgcc.idl).
+MAX_MESSAGE = 64 * 1024 * 1024
+
+
+class OrbError(Exception):
+    """The ORB could not be started; the message says what to do."""
+
+
+def address_towards(host: str, port: int) -> str:
+    """Return the address of this machine from which `host` is reached; loopback only for a loopback host.
+
+    Raises OrbError if the name does not resolve or no route leads there.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(address)  # sends nothing: the kernel only chooses the route
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        raise OrbError(f"cannot reach the naming host '{host}': {error}; check --naming or DGCC_NAMING") from error
+
+
+def start_orb(address: str = "127.0.0.1") -> tuple[CORBA.ORB, PortableServer.POA]:
+    """Start the ORB, listening on `address` at a free port. Returns the ORB and its root POA, already active.
+
+    Raises OrbError if the address cannot be bound.
+    """
+    host = f"[{address}]" if ":" in address else address
+    arguments = [
+        "dgcc",
+        "-ORBendPoint", f"giop:tcp:{host}:0",
+        "-ORBnativeCharCodeSet", "UTF-8",
+        "-ORBgiopMaxMsgSize", str(MAX_MESSAGE),
+        "-ORBclientCallTimeOutPeriod", str(CALL_TIMEOUT_S * 1000),
+        "-ORBclientConnectTimeOutPeriod", str(CONNECT_TIMEOUT_S * 1000),
+        "-ORBtraceLevel", "0",
+    ]  # fmt: skip
+    try:
+        orb = CORBA.ORB_init(arguments, CORBA.ORB_ID)
+        poa = orb.resolve_initial_references("RootPOA")._narrow(PortableServer.POA)
+        poa._get_the_POAManager().activate()
+    except CORBA.SystemException as error:
+        raise OrbError(f"cannot listen on {address}: {error}") from error
+    return orb, poa
