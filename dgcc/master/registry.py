@@ -1,0 +1,105 @@
+"""The Slave Registry's state: which slaves are in the farm, under which lease. Owned by the master's loop.
+
+Calls to a slave leave the loop through that slave's own sender, one thread that makes them one after the other, so
+a slave that does not answer can hold up nobody else. Bulk (outputs, compiler checks) has a second thread, so that
+it does not stand in the way of the next job.
+"""
+
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from dgcc.corba import DGCC
+
+LEASE_S = 15
+
+
+@dataclass
+class Tally:
+    """What one slave did in this build, for the report."""
+
+    jobs: int = 0
+    cpu_s: float = 0.0
+    lost: bool = False
+
+
+@dataclass
+class SlaveLink:
+    """One registered slave: its reference, its lease and the threads that call it."""
+
+    lease: int
+    info: Any  # DGCC.SlaveInfo
+    ref: Any  # DGCC.Slave
+    expires: float
+    tally: Tally
+    sender: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "sender"))
+    fetcher: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "fetcher"))
+
+    @property
+    def name(self) -> str:
+        """The name that the slave gave itself."""
+        return str(self.info.name)
+
+    def close(self) -> None:
+        """Make no further calls; those under way end by their own deadline."""
+        self.sender.shutdown(wait=False, cancel_futures=True)
+        self.fetcher.shutdown(wait=False, cancel_futures=True)
+
+
+class SlaveRegistry:
+    """The slaves of one master, by lease."""
+
+    def __init__(self) -> None:
+        self._links: dict[int, SlaveLink] = {}
+        self.tallies: dict[str, Tally] = {}  # by name, of every slave that was ever here
+
+    def __iter__(self) -> Iterator[SlaveLink]:
+        return iter(list(self._links.values()))
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def get(self, lease: int) -> SlaveLink | None:
+        """Return the slave that holds this lease, or None."""
+        return self._links.get(lease)
+
+    def named(self, name: str) -> SlaveLink | None:
+        """Return the slave of that name, or None."""
+        return next((link for link in self._links.values() if link.name == name), None)
+
+    def enlist(self, info: Any, ref: Any, now: float) -> SlaveLink:
+        """Take a slave in. Raises DGCC.Refused with what the slave's owner should do."""
+        if info.protocol != DGCC.PROTOCOL:
+            raise DGCC.Refused(
+                f"the slave '{info.name}' (DGCC {info.version}) speaks protocol {info.protocol}, "
+                f"this master {DGCC.PROTOCOL}: install the same version of DGCC on both"
+            )
+        if info.slots < 1:
+            raise DGCC.Refused(f"the slave '{info.name}' offers no slot")
+        tally = self.tallies.setdefault(info.name, Tally())
+        tally.lost = False
+        link = SlaveLink(secrets.randbits(63), info, ref, now + LEASE_S, tally)
+        self._links[link.lease] = link
+        return link
+
+    def renew(self, lease: int, now: float) -> SlaveLink:
+        """Extend a lease. Raises DGCC.UnknownLease if it has ended."""
+        link = self._links.get(lease)
+        if link is None:
+            raise DGCC.UnknownLease()
+        link.expires = now + LEASE_S
+        return link
+
+    def remove(self, lease: int, *, lost: bool) -> SlaveLink | None:
+        """Forget a slave; `lost` marks it so in the report."""
+        link = self._links.pop(lease, None)
+        if link is not None:
+            link.tally.lost = lost
+            link.close()
+        return link
+
+    def expired(self, now: float) -> list[SlaveLink]:
+        """The slaves whose lease has run out at `now`."""
+        return [link for link in self._links.values() if link.expires <= now]

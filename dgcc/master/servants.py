@@ -1,0 +1,145 @@
+"""The master's CORBA objects. The ORB calls them on its own threads; they hand over to the loop and touch no state."""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from dgcc.corba import CORBA, DGCC, DGCC__POA
+from dgcc.store.wire import blobs_to_wire
+
+_ANSWER_TIMEOUT_S = 15.0
+
+
+class Handlers(Protocol):
+    """What the loop does with the calls; each runs on the loop."""
+
+    def enlist(self, info: Any, ref: Any) -> Any:
+        """A slave registers; returns its DGCC.Lease."""
+
+    def renew(self, lease: int, now: Any) -> None:
+        """A slave renews its lease and tells its load."""
+
+    def free(self, lease: int, slots: int) -> None:
+        """A slave has idle slots."""
+
+    def leave(self, lease: int) -> None:
+        """A slave goes."""
+
+    def done(self, lease: int, result: Any) -> None:
+        """A slave reports the end of a job."""
+
+    def changes(self, layer: str, since: int) -> Any:
+        """A slave reads a layer; returns a DGCC.Page."""
+
+
+class Gate:
+    """The way from the ORB's threads onto the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run `function` on the loop and return what it returns, or raise what it raises.
+
+        Raises CORBA.TRANSIENT where the loop is too busy to answer, CORBA.OBJECT_NOT_EXIST where it has ended.
+        """
+        answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+        def run() -> None:
+            if not answer.set_running_or_notify_cancel():
+                return
+            try:
+                answer.set_result(function(*arguments))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        try:
+            self._loop.call_soon_threadsafe(run)
+        except RuntimeError as error:
+            raise CORBA.OBJECT_NOT_EXIST(0, CORBA.COMPLETED_NO) from error
+        try:
+            return answer.result(_ANSWER_TIMEOUT_S)
+        except concurrent.futures.TimeoutError as error:
+            answer.cancel()
+            raise CORBA.TRANSIENT(0, CORBA.COMPLETED_MAYBE) from error
+
+
+class RegistryServant(DGCC__POA.SlaveRegistry):
+    """DGCC::SlaveRegistry."""
+
+    def __init__(self, gate: Gate, handlers: Handlers) -> None:
+        self._gate, self._handlers = gate, handlers
+
+    def enlist(self, info: Any, who: Any) -> Any:
+        """See the IDL."""
+        return self._gate.call(self._handlers.enlist, info, who)
+
+    def renew(self, lease: int, now: Any) -> None:
+        """See the IDL."""
+        self._gate.call(self._handlers.renew, lease, now)
+
+    def free(self, lease: int, slots: int) -> None:
+        """See the IDL."""
+        self._gate.call(self._handlers.free, lease, slots)
+
+    def leave(self, lease: int) -> None:
+        """See the IDL."""
+        self._gate.call(self._handlers.leave, lease)
+
+
+class OverseerServant(DGCC__POA.Overseer):
+    """DGCC::Overseer."""
+
+    def __init__(self, gate: Gate, handlers: Handlers) -> None:
+        self._gate, self._handlers = gate, handlers
+
+    def done(self, lease: int, what: Any) -> None:
+        """See the IDL."""
+        self._gate.call(self._handlers.done, lease, what)
+
+
+class SourceServant(DGCC__POA.Source):
+    """DGCC::Source over the project's trees. Blobs are read on the ORB's threads: they are no state."""
+
+    def __init__(self, gate: Gate, handlers: Handlers, tree: Any, sent: Callable[[int], None]) -> None:
+        """`tree` is a store.TreeSource; `sent` is told the bytes of each answer."""
+        self._gate, self._handlers, self._tree, self._sent = gate, handlers, tree, sent
+
+    def changes(self, layer: str, since: int) -> Any:
+        """See the IDL."""
+        return self._gate.call(self._handlers.changes, layer, since)
+
+    def blobs(self, wanted: list[bytes]) -> Any:
+        """See the IDL."""
+        found = self._tree.blobs(wanted)
+        self._sent(sum(len(data) for _, _, data in found))
+        return blobs_to_wire(found)
+
+    def piece(self, wanted: bytes, offset: int, count: int) -> Any:
+        """See the IDL."""
+        data = self._tree.piece(wanted, offset, min(count, DGCC.PIECE))
+        self._sent(len(data))
+        return DGCC.Blob(wanted, False, data)
+
+
+class MasterServant(DGCC__POA.Master):
+    """DGCC::Master: the door, bound in the Naming Service."""
+
+    def __init__(self, name: str, registry: Any, overseer: Any, store: Any) -> None:
+        self._name, self._registry, self._overseer, self._store = name, registry, overseer, store
+
+    def _get_name(self) -> str:
+        return self._name
+
+    def _get_protocol(self) -> int:
+        return int(DGCC.PROTOCOL)
+
+    def _get_registry(self) -> Any:
+        return self._registry
+
+    def _get_job_overseer(self) -> Any:
+        return self._overseer
+
+    def _get_store(self) -> Any:
+        return self._store

@@ -1,0 +1,68 @@
+"""The status line of a running build on a terminal, kept below make's own output."""
+
+import os
+import shutil
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the line shows."""
+
+    done: int
+    total: int
+    remote: int
+    local: int
+    slaves: int
+
+
+def status_text(figures: Figures, columns: int) -> str:
+    """The line's text, cut to `columns`."""
+    text = (
+        f"dgcc: {figures.done}/{figures.total} done, {figures.remote} remote, {figures.local} local, "
+        f"{figures.slaves} slave{'' if figures.slaves == 1 else 's'}"
+    )
+    return text[: max(columns - 1, 0)]
+
+
+class StatusLine:
+    """Writes make's output to a terminal with one status line under it.
+
+    The line is wiped before output is written and drawn again only while the cursor stands at a line's start, so
+    that a prompt or a half-written line of the build is never overwritten.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._shown = ""
+        self._line_start = True
+
+    def output(self, data: bytes) -> None:
+        """Pass on output of the build."""
+        wipe = b"\r\x1b[K" if self._shown else b""
+        shown, self._shown = self._shown, ""
+        self._line_start = data.endswith(b"\n")
+        self._write(wipe + data)
+        if self._line_start and shown:
+            self._draw(shown)
+
+    def show(self, figures: Figures) -> None:
+        """Show new figures."""
+        text = status_text(figures, shutil.get_terminal_size().columns)
+        if self._line_start and text != self._shown:
+            self._draw(text)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._shown = ""
+            self._write(b"\r\x1b[K")
+
+    def _draw(self, text: str) -> None:
+        self._shown = text
+        self._write(b"\r" + text.encode() + b"\x1b[K")
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
