@@ -1,0 +1,42 @@
+# DGCC's own Makefile: each target does all the set-up it needs. `make help` lists them.
+
+VENV   := .venv
+PYTHON := /usr/bin/python3
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+
+NATIVE := $(wildcard dgcc/native/*.c dgcc/native/*.h dgcc/corba/ext/*.cc dgcc/corba/ext/*.h dgcc/corba/idlgen/*.py)
+BUILD  := setup.cfg pyproject.toml dgcc/native/build.py idl/dgcc.idl $(NATIVE)
+
+.PHONY: help setup demo test lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+
+setup: $(STAMP) ## install Debian packages, make .venv, compile the native parts
+
+$(STAMP): $(BUILD) .ci/packages
+	@.ci/packages
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@echo "dgcc: installing the project into $(VENV)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+demo: setup ## build Lua with dgcc-master on a farm of one
+	@.ci/demo
+
+test: setup ## run the tests
+	@$(BIN)/python -m pytest
+
+lint: setup ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: setup ## measure the CORBA seam
+	@$(BIN)/python -m dgcc.corba.bench
+
+clean: ## remove everything that make made here
+	rm -rf $(VENV) build .demo .cache dgcc/native/bin dgcc/corba/stubs *.egg-info
+	find dgcc -name '*.so' -delete
+	find . -name __pycache__ -prune -exec rm -rf {} +
