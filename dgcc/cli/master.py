@@ -1,0 +1,98 @@
+"""The command `dgcc-master`: make, on every free CPU of the farm."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import dgcc
+from dgcc.cli.config import ConfigError, load
+from dgcc.master.build import Build, BuildOptions
+from dgcc.master.driver import DriverError
+from dgcc.master.roots import choose_roots, working_directory
+from dgcc.naming.contexts import NamingError, parse_address
+from dgcc.naming.orb import OrbError
+
+_MAKE_TROUBLE = 2  # what make itself exits with when it cannot work
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of dgcc-master."""
+    p = argparse.ArgumentParser(
+        prog="dgcc-master",
+        usage="dgcc-master [options] [--] [make's own arguments]",
+        description="Run make in this directory, with its compiles on every free CPU of the farm.",
+        epilog="Everything else goes to make unchanged, as in: dgcc-master -C src -j8 V=1 all",
+        allow_abbrev=False,
+    )
+    p.add_argument("--naming", metavar="HOST[:PORT]",
+                   help="the farm's naming service (else DGCC_NAMING, else the config file; else a farm of one)")
+    p.add_argument("--local-slave", type=int, metavar="N",
+                   help="slots of a slave on this host; 0: none (default: all CPUs for a farm of one, else 0)")
+    p.add_argument("--local-jobs", type=int, metavar="N",
+                   help="recipes run at home at once (default: one for each CPU)")
+    p.add_argument("--root", action="append", default=[], metavar="DIR",
+                   help="a directory tree that jobs see; repeatable (default: the version-control root)")
+    p.add_argument("--report", type=Path, metavar="FILE", help="write the build's figures as JSON")
+    p.add_argument("--driver", default="make", metavar="CMD", help="what to run instead of make: ninja, 'cmake --build b'")
+    p.add_argument("-v", "--verbose", action="store_true", help="say what happens to each recipe, and why")
+    p.add_argument("--version", action="version", version=f"dgcc-master {dgcc.__version__}")
+    return p  # fmt: skip
+
+
+def options(argv: list[str]) -> BuildOptions:
+    """Read the command line, the environment and the config file. Raises ConfigError or NamingError."""
+    cut = argv.index("--") if "--" in argv else len(argv)
+    args, rest = parser().parse_known_args(argv[:cut])
+    rest += argv[cut + 1 :]
+    settings = load()
+    naming = args.naming or settings.get("naming")
+    cpus = len(os.sched_getaffinity(0))
+
+    def setting(name: str, default: int, least: int) -> int:
+        value = getattr(args, name)
+        value = settings.get(name, default) if value is None else value
+        if value < least:
+            raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}")
+        return int(value)
+
+    directory = working_directory(rest, os.getcwdb())
+    try:
+        roots = choose_roots(args.root, directory)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return BuildOptions(
+        naming=parse_address(naming) if naming else None,
+        local_slave=setting("local_slave", 0 if naming else cpus, 0),
+        local_jobs=setting("local_jobs", cpus, 1),
+        roots=roots,
+        directory=directory,
+        report=args.report,
+        driver=args.driver.split(),
+        arguments=rest,
+        verbose=args.verbose,
+    )
+
+
+def main() -> int:
+    """Run dgcc-master; returns make's exit code, or dies by the signal that ended the build."""
+    level = logging.DEBUG if {"-v", "--verbose"} & set(sys.argv[1:]) else logging.WARNING
+    logging.basicConfig(format="dgcc: %(message)s", level=level, stream=sys.stderr)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    try:
+        build = Build(options(sys.argv[1:]))
+        code = build.run()
+    except (ConfigError, NamingError, OrbError, DriverError, OSError) as error:
+        print(f"dgcc: {error}", file=sys.stderr)
+        return _MAKE_TROUBLE
+    if build.signal:
+        signal.signal(build.signal, signal.SIG_DFL)
+        sys.stdout.flush()
+        os.kill(os.getpid(), build.signal)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

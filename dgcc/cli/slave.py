@@ -1,0 +1,113 @@
+"""The command `dgcc-slave`: lends this host's CPUs to the masters of a farm."""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import dgcc
+from dgcc.cli.config import ConfigError, load
+from dgcc.naming.contexts import SLAVES, Farm, NamingError, parse_address
+from dgcc.naming.orb import OrbError, address_towards, start_orb
+from dgcc.slave.service import Slave, SlaveOptions
+from dgcc.store.blobs import StoreBusy
+from dgcc.store.jail import probe
+
+# Jobs of a slave that runs as root become this user; Debian's nobody and nogroup.
+_NOBODY = (65534, 65534)
+_NAMESAKES = 64
+
+log = logging.getLogger("dgcc")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of dgcc-slave."""
+    p = argparse.ArgumentParser(
+        prog="dgcc-slave", description="Run jobs for the masters of a DGCC farm on this host, until SIGTERM or Ctrl-C."
+    )
+    p.add_argument("--naming", metavar="HOST[:PORT]", help="the farm's naming service (else DGCC_NAMING, else the config file)")
+    p.add_argument("--slots", type=int, metavar="N", help="jobs at once (default: one for each CPU)")
+    p.add_argument("--name", help="this slave's name in the farm (default: the host's name)")
+    p.add_argument("--store", type=Path, metavar="DIR", help="where project files are kept between builds")
+    p.add_argument("--once", action="store_true", help="end when the first master has been served")
+    p.add_argument("-v", "--verbose", action="store_true", help="say what happens")
+    p.add_argument("--version", action="version", version=f"dgcc-slave {dgcc.__version__}")
+    return p
+
+
+def default_store(name: str) -> Path:
+    """Where a slave of that name keeps its files, if it is not told."""
+    if os.geteuid() == 0:
+        # Jobs run as another user, who could not reach a store in root's home directory.
+        return Path("/var/cache/dgcc") / name
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "dgcc" / "slave" / name
+
+
+def _options(args: argparse.Namespace, settings: dict[str, object], name: str, store: Path) -> SlaveOptions:
+    slots = args.slots or settings.get("slots") or len(os.sched_getaffinity(0))
+    return SlaveOptions(
+        name=name, slots=int(str(slots)), store=store, once=args.once, owner=_NOBODY if os.geteuid() == 0 else None
+    )
+
+
+def _free_name(farm: Farm, wanted: str) -> str:
+    """Return `wanted`, or with a number behind it where a living slave has that name."""
+    taken = {name for name, _ in farm.members(SLAVES)}
+    for n in range(1, _NAMESAKES):
+        name = wanted if n == 1 else f"{wanted}-{n}"
+        if name not in taken:
+            return name
+    raise NamingError(f"{_NAMESAKES} slaves are named like '{wanted}' already; choose another --name")
+
+
+def _serve(args: argparse.Namespace) -> int:
+    settings = load()
+    if args.slots is not None and args.slots < 1:
+        raise ConfigError("--slots must be at least 1")
+    naming = args.naming or settings.get("naming")
+    if not naming:
+        raise ConfigError("which farm? Give --naming HOST[:PORT], or set DGCC_NAMING")
+    missing = probe()
+    if missing:
+        raise ConfigError(f"this host cannot run jobs: {missing}")
+    host, port = parse_address(str(naming))
+    address = address_towards(host, port)
+    if not address.startswith("127.") and address != "::1":
+        log.warning("listening on %s: this version knows no authentication; use it only in a network you trust", address)
+    orb, poa = start_orb(address)
+    try:
+        farm = Farm(orb, host, port)
+        name = _free_name(farm, args.name or socket.gethostname())
+        store = args.store or (Path(str(settings["store"])) if "store" in settings else default_store(name))
+        slave = Slave(poa, farm, _options(args, settings, name, store.absolute()))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: slave.over.set())
+        slave.start()
+        log.info("slave '%s' offers %d slots at %s", name, slave.slots, farm.address)
+        while not slave.over.wait(3600):
+            pass
+        slave.stop()
+    finally:
+        orb.destroy()
+    return 0
+
+
+def main() -> int:
+    """Run dgcc-slave; returns its exit code."""
+    args = parser().parse_args()
+    logging.basicConfig(
+        format="dgcc-slave: %(message)s", level=logging.DEBUG if args.verbose else logging.INFO, stream=sys.stderr
+    )
+    try:
+        return _serve(args)
+    except (ConfigError, NamingError, OrbError, StoreBusy, OSError) as error:
+        print(f"dgcc-slave: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The master: one process per build, in the project directory."""

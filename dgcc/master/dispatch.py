@@ -1,0 +1,363 @@
+"""What happens to a recipe: verdict, slave or home, result, answer to its client. Runs on the master's loop only."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+from dgcc.corba import CORBA, DGCC, set_call_timeout
+from dgcc.master.clients import Client
+from dgcc.master.home import HomeSlots
+from dgcc.master.joblist import END, Job, JobList, State
+from dgcc.master.overseer import Action, AskCompiler, GoHome, Overseer, Send, Withdraw
+from dgcc.master.registry import SlaveLink, SlaveRegistry
+from dgcc.master.report import Fallback
+from dgcc.master.results import ResultError, fetch_large, take_result
+from dgcc.master.trees import Trees
+from dgcc.master.verdict import Verdict, decide
+from dgcc.master.wire import Request
+from dgcc.store.compiler import CompilerError, identity
+
+# A job that has not ended by then is killed by its slave and tried elsewhere.
+JOB_DEADLINE_S = 1800
+_COMPARE_TIMEOUT_MS = 120_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Work:
+    """What the master needs to run a released job."""
+
+    client: Client
+    request: Request
+    verdict: Verdict
+    needs: list[Any] = field(default_factory=list)  # DGCC.LayerNeed
+    failure: str = ""  # how it failed on a slave, while that is confirmed at home
+
+
+class Dispatcher:
+    """Takes recipes from clients, has the Overseer place them, and answers."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, trees: Trees, registry: SlaveRegistry, overseer: Overseer,
+                 home_limit: int, pool: Executor) -> None:  # fmt: skip
+        self.jobs = JobList()
+        self.fallbacks: list[Fallback] = []
+        self.bytes_received = 0
+        self.stopping = False
+        self.local_slave = ""  # the name of the slave on this very host, if there is one
+        self._loop = loop
+        self._trees = trees
+        self._registry = registry
+        self._overseer = overseer
+        self._home = HomeSlots(home_limit, self._start_home)
+        self._pool = pool
+        self._by_pid: dict[int, Job] = {}
+        self._identities: dict[bytes, asyncio.Future[bytes | None]] = {}
+        self._early: list[Job] = []  # released before the trees were read
+        self._timer: asyncio.TimerHandle | None = None
+        self._uid_gid = (0, 0)
+
+    # ---- figures ---------------------------------------------------------------------------------------------
+
+    @property
+    def running_remote(self) -> int:
+        """Jobs that are with slaves."""
+        return self.jobs.counts[State.SENT]
+
+    @property
+    def running_home(self) -> int:
+        """Jobs that run on this machine, those left out that only wait for others."""
+        return self._home.running
+
+    # ---- from clients ----------------------------------------------------------------------------------------
+
+    def on_request(self, client: Client, request: Request) -> None:
+        """Make has released a recipe."""
+        now = time.monotonic()
+        verdict = decide(request.program, request.argv, request.cwd, _environment(request.env), self._trees.roots)
+        job = self.jobs.released(request.cwd, request.target)
+        job.work = Work(client, request, verdict)
+        self._by_pid[client.pid] = job
+        self._home.seen(client.pid)
+        log.debug("%s: %s: %s", job.label, "remote" if verdict.remote else "local", verdict.reason)
+        if self.stopping or not verdict.remote:
+            self._go_home(job, verdict.reason)
+            return
+        self.jobs.move(job, State.READY, verdict.reason, now)
+        if self._trees.ready:
+            self._offer(job)
+        else:
+            self._early.append(job)
+
+    def trees_ready(self) -> None:
+        """The trees have been read: what came earlier can go."""
+        early, self._early = self._early, []
+        for job in early:
+            if job.state is State.READY:
+                self._offer(job)
+
+    def _offer(self, job: Job) -> None:
+        work: Work = job.work
+        work.needs = self._trees.needs(work.verdict.inputs)
+        self.perform(self._overseer.ready(job.id, work.verdict.compilers, time.monotonic()))
+
+    def on_gone(self, client: Client) -> None:
+        """A client's connection closed before its job had ended."""
+        job = self._by_pid.get(client.pid)
+        if job is None or job.state in END:
+            return
+        if job.state is State.HOME and not job.work.failure:
+            return  # it has become the command itself; its end comes through on_local_end
+        sent = job.state is State.SENT or job.state is State.READY
+        self.jobs.move(job, State.CANCELLED, "its client is gone", time.monotonic())
+        self._home.release(job.id)
+        if sent:
+            self.perform(self._overseer.cancelled(job.id, time.monotonic()))
+        self._forget(job)
+
+    def on_local_end(self, client: Client) -> None:
+        """A recipe that ran in place of its client has ended."""
+        job = self._by_pid.get(client.pid)
+        if job is not None and job.state is State.HOME:
+            self.jobs.move(job, State.DONE, "ended at home", time.monotonic())
+            self._home.release(job.id)
+
+    def on_confirmed(self, client: Client, failed: bool) -> None:
+        """A recipe that had failed on a slave has ended at home."""
+        job = self._by_pid.get(client.pid)
+        if job is None or job.state is not State.HOME:
+            return
+        work: Work = job.work
+        if failed:
+            self.jobs.move(job, State.FAILED, f"{work.failure}, and so at home", time.monotonic())
+        else:
+            self._fall_back(job, f"{work.failure}, but succeeded at home")
+            self.jobs.move(job, State.DONE, "succeeded at home", time.monotonic())
+        self._home.release(job.id)
+        self._forget(job)
+
+    def on_failed(self, pid: int) -> None:
+        """Make has reaped a recipe that failed; the one way to know it of a recipe that ran in place."""
+        job = self._by_pid.get(pid)
+        if job is None or job.state not in (State.HOME, State.DONE) or job.remote:
+            return
+        if job.state is State.HOME:
+            self._home.release(job.id)
+        self.jobs.move(job, State.FAILED, "failed at home", time.monotonic())
+        self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        if job.work is not None:
+            self._by_pid.pop(job.work.client.pid, None)
+            job.work = None
+
+    # ---- at home ---------------------------------------------------------------------------------------------
+
+    def _go_home(self, job: Job, why: str) -> None:
+        self.jobs.move(job, State.HOME_READY, why, time.monotonic())
+        self._home.ask(job.id, job.work.client.pid)
+
+    def _start_home(self, job_id: int) -> None:
+        job = self.jobs.get(job_id)
+        assert job is not None
+        self.jobs.move(job, State.HOME, "a local slot is free", time.monotonic())
+        if job.work.failure:
+            job.work.client.run_confirm()
+        else:
+            job.work.client.run_local()
+
+    def _fall_back(self, job: Job, reason: str) -> None:
+        job.fallback = reason
+        self.fallbacks.append(Fallback(job.label, reason))
+
+    # ---- what the Overseer wants -----------------------------------------------------------------------------
+
+    def perform(self, actions: list[Action] | None) -> None:
+        """Do what the Overseer has decided."""
+        for action in actions or ():
+            match action:
+                case Send(job, slave):
+                    self._send(job, slave)
+                case AskCompiler(slave, compiler):
+                    self._ask_compiler(slave, compiler)
+                case Withdraw(job, slave):
+                    self._call(slave, lambda link, job=job: link.ref.cancel(link.lease, [job]))
+                case GoHome(job_id, reason):
+                    job = self.jobs.get(job_id)
+                    if job is not None and job.state in (State.SENT, State.READY):
+                        self._fall_back(job, reason)
+                        self._go_home(job, reason)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = time.monotonic()
+        at = self._overseer.wakeup(now)
+        if at is not None:
+            self._timer = self._loop.call_later(max(at - now, 0.01), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.perform(self._overseer.tick(time.monotonic()))
+
+    def _call(self, lease: int, call: Callable[[SlaveLink], Any], failed: Callable[[str], None] | None = None) -> None:
+        """Make a call on a slave's sender; `failed` is told on the loop if the slave does not take it."""
+        link = self._registry.get(lease)
+        if link is None:
+            return
+
+        def run() -> None:
+            try:
+                call(link)
+            except CORBA.Exception as error:
+                text = getattr(error, "reason", "") or f"does not answer ({type(error).__name__})"
+                log.debug("slave %s: %s", link.name, error)
+                if failed is not None:
+                    self._loop.call_soon_threadsafe(failed, text)
+
+        link.sender.submit(run)
+
+    def _send(self, job_id: int, lease: int) -> None:
+        job = self.jobs.get(job_id)
+        link = self._registry.get(lease)
+        assert job is not None and link is not None
+        if job.state is State.SENT:  # its host was lost; it goes on to another
+            self.jobs.move(job, State.READY, "its host was lost", time.monotonic())
+        self.jobs.move(job, State.SENT, f"to {link.name}", time.monotonic())
+        job.slave = lease
+        work: Work = job.work
+        request = work.request
+        order = DGCC.Job(
+            job.id, request.program, list(request.argv), request.cwd, list(request.env), request.umask,
+            *self._trees.owner, request.same_output, JOB_DEADLINE_S, work.needs,
+        )  # fmt: skip
+
+        def failed(why: str) -> None:
+            self.perform(self._overseer.host_failed(lease, job_id, why, time.monotonic()))
+
+        self._call(lease, lambda link: link.ref.run(link.lease, order), failed)
+
+    def _ask_compiler(self, lease: int, compiler: bytes) -> None:
+        self._loop.create_task(self._compare(lease, compiler))
+
+    async def _compare(self, lease: int, compiler: bytes) -> None:
+        if compiler not in self._identities:
+            self._identities[compiler] = asyncio.ensure_future(self._loop.run_in_executor(self._pool, _try, compiler))
+        mine = await asyncio.shield(self._identities[compiler])
+        link = self._registry.get(lease)
+        if link is None:
+            return
+        difference = "the master cannot tell what it is"
+        if mine is not None:
+
+            def ask() -> str:
+                ref = link.ref._duplicate() if hasattr(link.ref, "_duplicate") else link.ref
+                set_call_timeout(ref, _COMPARE_TIMEOUT_MS)
+                return str(ref.compare_compiler(lease, compiler, mine))
+
+            try:
+                difference = await self._loop.run_in_executor(link.fetcher, ask)
+            except (CORBA.Exception, RuntimeError) as error:
+                difference = f"the slave does not say ({type(error).__name__})"
+        if difference:
+            log.info("slave %s gets no job that needs %s: %s", link.name, compiler.decode(errors="replace"), difference)
+        self.perform(self._overseer.compiler_known(lease, compiler, not difference, time.monotonic()))
+
+    # ---- from slaves -----------------------------------------------------------------------------------------
+
+    def slave_joined(self, link: SlaveLink) -> None:
+        """A slave has registered."""
+        same_host = link.name == self.local_slave
+        self.perform(self._overseer.joined(link.lease, link.name, link.info.slots, time.monotonic(), same_host=same_host))
+
+    def slave_left(self, link: SlaveLink, why: str) -> None:
+        """A slave has left or is lost; the registry has forgotten it already."""
+        self.perform(self._overseer.left(link.lease, why, time.monotonic()))
+
+    def slave_free(self, lease: int) -> None:
+        """A slave has reported free slots: the Overseer looks again."""
+        self.perform(self._overseer.tick(time.monotonic()))
+
+    def on_result(self, lease: int, result: Any) -> None:
+        """A slave reports the end of a job."""
+        link = self._registry.get(lease)
+        job = self.jobs.get(result.id)
+        if link is None or job is None or job.state is not State.SENT or job.slave != lease:
+            log.debug("a result that nobody waits for: job %d", result.id)
+            return
+        if result.how is not DGCC.ENDED:
+            log.info("slave %s: %s: %s", link.name, job.label, result.trouble)
+            self.perform(self._overseer.host_failed(lease, job.id, result.trouble, time.monotonic()))
+            return
+        link.tally.jobs += 1
+        link.tally.cpu_s += result.cpu_s
+        self.bytes_received += sum(len(c.data) for c in result.stdio) + sum(len(f.data) for f in result.files)
+        if result.exit_code or result.signal_:
+            how = f"signal {result.signal_}" if result.signal_ else f"exit code {result.exit_code}"
+            self._confirm(job, lease, f"failed on {link.name} with {how}")
+        elif any(not f.data and f.what.size for f in result.files):
+            self._loop.create_task(self._fetch(job, link, result))
+        else:
+            self._finish(job, lease, result, {})
+
+    def _confirm(self, job: Job, lease: int, failure: str) -> None:
+        job.work.failure = failure
+        self.perform(self._overseer.done(lease, job.id, time.monotonic()))
+        self._go_home(job, failure)
+
+    async def _fetch(self, job: Job, link: SlaveLink, result: Any) -> None:
+        try:
+            large = await self._loop.run_in_executor(link.fetcher, fetch_large, link, result)
+        except (CORBA.Exception, RuntimeError, OSError, ResultError) as error:
+            why = f"its outputs could not be fetched: {error}"
+            self.perform(self._overseer.host_failed(link.lease, job.id, why, time.monotonic()))
+            return
+        self.bytes_received += sum(path.stat().st_size for path in large.values())
+        if job.state is State.SENT and job.slave == link.lease:
+            self._finish(job, link.lease, result, large)
+        for path in large.values():
+            path.unlink(missing_ok=True)
+
+    def _finish(self, job: Job, lease: int, result: Any, large: Mapping[int, Any]) -> None:
+        """Write a successful job's outputs and let its client end."""
+        try:
+            take_result(self._trees, result, large)
+        except ResultError as error:
+            self._confirm(job, lease, str(error))
+            return
+        job.remote = True
+        work: Work = job.work
+        self.jobs.move(job, State.DONE, "ended on its slave", time.monotonic())
+        work.client.finish([(c.fd, c.data) for c in result.stdio], result.exit_code, result.signal_)
+        self._forget(job)
+        self.perform(self._overseer.done(lease, result.id, time.monotonic()))
+
+    # ---- the end ---------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End every remote job at once; what make still releases runs at home."""
+        self.stopping = True
+        for job in list(self._by_pid.values()):
+            if job.state in (State.READY, State.SENT):
+                client = job.work.client
+                self.on_gone(client)
+                client.close()
+
+
+def _environment(entries: tuple[bytes, ...]) -> dict[bytes, bytes]:
+    pairs = (entry.partition(b"=") for entry in entries)
+    return {name: value for name, _, value in pairs}
+
+
+def _try(compiler: bytes) -> bytes | None:
+    try:
+        return identity(compiler)
+    except CompilerError as error:
+        log.info("%s", error)
+        return None

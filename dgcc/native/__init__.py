@@ -1,0 +1,1 @@
+"""The C parts: hook, client and jail, and how they are built."""

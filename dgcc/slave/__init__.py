@@ -1,0 +1,1 @@
+"""The slave: one process per build host, running jobs for masters."""

@@ -1,0 +1,301 @@
+"""The slave process: its CORBA object, its job processes, its heartbeat."""
+
+import logging
+import platform
+import queue
+import threading
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import dgcc
+from dgcc.corba import CORBA, DGCC, DGCC__POA
+from dgcc.naming.contexts import MASTERS, SLAVES, Farm, NamingError
+from dgcc.slave.joblist import JobList
+from dgcc.slave.mirrors import MirrorPool
+from dgcc.slave.runner import Runner
+from dgcc.slave.session import Running, Session
+from dgcc.store.blobs import BlobStore
+from dgcc.store.compiler import CompilerError, describe, identity
+
+_HEARTBEAT_S = 2.0
+_REBIND_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SlaveOptions:
+    """How this slave is to run."""
+
+    name: str
+    slots: int
+    store: Path
+    once: bool
+    owner: tuple[int, int] | None  # (uid, gid) of jobs, where the slave is root
+    store_limit: int = 20_000_000_000  # bytes
+
+
+class Slave(DGCC__POA.Slave):
+    """DGCC::Slave, and everything behind it.
+
+    Threads: the ORB's own call the servant's operations; `slots` job processes take jobs off the job list; one
+    thread talks to masters (registering, heartbeat), so that no operation waits for a master.
+    """
+
+    def __init__(self, poa: Any, farm: Farm, options: SlaveOptions) -> None:
+        self._options = options
+        self._farm = farm
+        self._sessions: dict[int, Session] = {}  # by lease
+        self._lock = threading.Lock()  # guards _sessions and each session's `running` and `kept`
+        self._jobs = JobList()
+        self._idle = 0
+        self._calls: queue.Queue[Any] = queue.Queue()  # masters to register with; None ends the thread
+        self.over = threading.Event()
+        self._blobs = BlobStore(options.store / "blobs", options.store_limit)
+        self._mirrors = MirrorPool(options.store / "mirrors", self._blobs, options.owner)
+        self._runner = Runner(options.store / "jobs", options.owner)
+        self.ref = self._this_on(poa)
+        self._threads = [
+            threading.Thread(target=self._job_process, name=f"job-{i}", daemon=True) for i in range(options.slots)
+        ]
+        self._talker = threading.Thread(target=self._talk, name="talker", daemon=True)
+
+    def _this_on(self, poa: Any) -> Any:
+        return poa.id_to_reference(poa.activate_object(self))._narrow(DGCC.Slave)
+
+    # ---- life ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bind under dgcc/slaves, register with every master there is, start the job processes."""
+        for thread in (*self._threads, self._talker):
+            thread.start()
+        self._farm.bind(SLAVES, self._options.name, self.ref)
+        self._find_masters()
+
+    def stop(self) -> None:
+        """Give all jobs back, leave every farm, end all threads and remove what jobs left."""
+        self._farm.unbind(SLAVES, self._options.name, self.ref)
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            self._end(session, say=True)
+        self._jobs.close(len(self._threads))
+        self._calls.put(None)
+        for thread in (*self._threads, self._talker):
+            thread.join(timeout=10)
+        self._runner.clean()
+        self._blobs.close()
+
+    def _find_masters(self) -> None:
+        for name, ref in self._farm.members(MASTERS):
+            if not any(s.name == name for s in list(self._sessions.values())):
+                self._calls.put(ref._narrow(DGCC.Master))
+
+    # ---- operations of the servant (the ORB's threads) -------------------------------------------------------
+
+    def _get_info(self) -> Any:
+        memory = psutil.virtual_memory().total
+        return DGCC.SlaveInfo(self._options.name, dgcc.__version__, DGCC.PROTOCOL, platform.machine(),
+                              self._options.slots, memory)  # fmt: skip
+
+    def invite(self, who: Any) -> None:
+        """See the IDL."""
+        self._calls.put(who)
+
+    def _session(self, lease: int) -> Session:
+        with self._lock:
+            session = self._sessions.get(lease)
+        if session is None:
+            raise DGCC.UnknownLease()
+        return session
+
+    def run(self, lease: int, what: Any) -> None:
+        """See the IDL."""
+        self._jobs.put(self._session(lease), what)
+
+    def cancel(self, lease: int, which: list[int]) -> None:
+        """See the IDL."""
+        session = self._session(lease)
+        self._jobs.withdraw(session, which)
+        self._kill(session, which)
+
+    def _kill(self, session: Session, which: Collection[int] | None) -> None:
+        with self._lock:
+            for job, running in session.running.items():
+                if which is None or job in which:
+                    running.cancelled = True
+                    if running.jail is not None:
+                        running.jail.kill()
+
+    def compare_compiler(self, lease: int, compiler: bytes, wanted: bytes) -> str:
+        """See the IDL."""
+        session = self._session(lease)
+        shown = compiler.decode(errors="backslashreplace")
+        try:
+            if identity(compiler) == wanted:
+                return ""
+            difference = f"'{shown}' here is another than the master's: {describe(compiler)}"
+        except CompilerError as error:
+            difference = str(error)
+        log.warning("no jobs that need %s for master %s: %s", shown, session.name, difference)
+        return difference
+
+    def output(self, lease: int, job: int, index: int, offset: int, count: int) -> bytes:
+        """See the IDL."""
+        session = self._session(lease)
+        with self._lock:
+            kept = session.kept.get(job)
+        if kept is None or index not in kept[1]:
+            raise DGCC.UnknownOutput()
+        with kept[1][index].open("rb") as content:
+            content.seek(offset)
+            return content.read(min(count, DGCC.PIECE))
+
+    def release(self, lease: int, job: int) -> None:
+        """See the IDL."""
+        with self._lock:
+            session = self._sessions.get(lease)
+            kept = session.kept.pop(job, None) if session else None
+        if kept:
+            self._runner.remove(kept[0])
+
+    def dismiss(self, lease: int) -> None:
+        """See the IDL."""
+        with self._lock:
+            session = self._sessions.get(lease)
+        if session is not None:
+            self._calls.put(session)  # the talker ends it: it may wait for job processes
+
+    # ---- job processes ---------------------------------------------------------------------------------------
+
+    def _job_process(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+                idle = self._idle
+            if not len(self._jobs):
+                self._report_free(idle)
+            taken = self._jobs.take()
+            with self._lock:
+                self._idle -= 1
+            if taken is None:
+                return
+            session, job = taken
+            self._work(session, job)
+
+    def _report_free(self, idle: int) -> None:
+        for session in list(self._sessions.values()):
+            try:
+                session.registry.free(session.lease, idle)
+            except CORBA.Exception as error:
+                log.debug("reporting free to %s: %s", session.name, error)
+
+    def _work(self, session: Session, job: Any) -> None:
+        running = Running()
+        with self._lock:
+            if session.ended:
+                return
+            session.running[job.id] = running
+        scratch = None
+        try:
+            result, scratch, kept = self._runner.run(session, job, running, self._lock)
+            with self._lock:
+                wanted = not (running.cancelled or session.ended)
+                if wanted and kept:
+                    session.kept[job.id] = (scratch, kept)
+                    scratch = None
+            if wanted:
+                session.overseer.done(session.lease, result)
+        except CORBA.Exception as error:
+            log.info("master %s did not take the result of job %d: %s", session.name, job.id, error)
+        finally:
+            with self._lock:
+                session.running.pop(job.id, None)
+            if scratch is not None:
+                self._runner.remove(scratch)
+
+    # ---- talking to masters ----------------------------------------------------------------------------------
+
+    def _talk(self) -> None:
+        rebind = time.monotonic() + _REBIND_S
+        while not self.over.is_set():
+            try:
+                call = self._calls.get(timeout=_HEARTBEAT_S)
+            except queue.Empty:
+                self._heartbeat()
+                if time.monotonic() > rebind:
+                    rebind = time.monotonic() + _REBIND_S
+                    self._stay_bound()
+                continue
+            if call is None:
+                return
+            if isinstance(call, Session):
+                self._end(call, say=False)
+            else:
+                self._register(call)
+
+    def _stay_bound(self) -> None:
+        """Masters must find us, and we them, even if the Naming Service was restarted meanwhile."""
+        try:
+            self._farm.bind(SLAVES, self._options.name, self.ref)
+            self._find_masters()
+        except NamingError as error:
+            log.warning("%s", error)
+
+    def _register(self, master: Any) -> None:
+        try:
+            session = Session(master, self._mirrors)
+            if any(s.name == session.name for s in list(self._sessions.values())):
+                return
+            session.enlist(self._get_info(), self.ref)
+        except DGCC.Refused as error:
+            log.error("%s", error.reason)
+            return
+        except CORBA.SystemException as error:
+            log.info("a master that called does not answer: %s", error)
+            return
+        with self._lock:
+            self._sessions[session.lease] = session
+        log.info("serving master %s", session.name)
+        try:
+            session.registry.free(session.lease, self._options.slots)
+        except CORBA.Exception as error:
+            log.debug("master %s: %s", session.name, error)
+
+    def _heartbeat(self) -> None:
+        load = DGCC.HostLoad(psutil.cpu_percent() / 100, psutil.getloadavg()[0], psutil.virtual_memory().available)
+        for session in list(self._sessions.values()):
+            if time.monotonic() - session.renewed < session.lease_s / 4:
+                continue
+            if not session.renew(load):
+                log.info("master %s is gone", session.name)
+                self._end(session, say=False)
+
+    def _end(self, session: Session, *, say: bool) -> None:
+        """End a session: nothing of its jobs is left running, waiting or on disk."""
+        with self._lock:
+            if session.ended:
+                return
+            session.ended = True
+            self._sessions.pop(session.lease, None)
+        self._jobs.withdraw(session)
+        self._kill(session, None)
+        if say:
+            try:
+                session.registry.leave(session.lease)
+            except CORBA.Exception as error:
+                log.debug("leaving %s: %s", session.name, error)
+        until = time.monotonic() + 5
+        while session.running and time.monotonic() < until:
+            time.sleep(0.01)
+        for scratch, _ in session.kept.values():
+            self._runner.remove(scratch)
+        session.forget()
+        log.info("master %s served", session.name)
+        if self._options.once and not self._sessions:
+            self.over.set()
