@@ -1,0 +1,112 @@
+"""Digests remembered between builds, in one SQLite file per user.
+
+A cache may cost time when it is wrong about what it has, never a build: whatever SQLite complains about, the
+caller goes on without. A row is believed only if path, size, mtime, ctime and inode are all as they were.
+"""
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from dgcc.store.digests import Stamp
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+KEEP_S = 60 * 24 * 3600
+"""Trees that were not built for so long (seconds) are forgotten."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS digest (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER,
+                                   inode INTEGER, digest BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS root (path BLOB PRIMARY KEY, used INTEGER) WITHOUT ROWID;
+"""
+_VERSION = 1
+
+
+def default_path() -> Path:
+    """Where the user's cache lies: $XDG_CACHE_HOME/dgcc/digests.sqlite, or below ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "dgcc" / "digests.sqlite"
+
+
+class DigestCache:
+    """Remembered digests of files, by absolute path. Several processes may use one file at a time.
+
+    path: the file, made when needed; default: `default_path()`. clock: seconds since 1970.
+    """
+
+    def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._path = path or default_path()
+        self._clock = clock
+
+    def load(self, root: bytes) -> dict[bytes, tuple[Stamp, bytes]]:
+        """All that is remembered below the absolute directory `root`: relative path -> (stamp, digest)."""
+        low, high = _range(root)
+        skip = len(low)
+
+        def read(db: sqlite3.Connection) -> dict[bytes, tuple[Stamp, bytes]]:
+            rows = db.execute("SELECT path, size, mtime, ctime, inode, digest FROM digest "
+                              "WHERE path >= ? AND path < ?", (low, high))
+            return {row[0][skip:]: (Stamp._make(row[1:5]), row[5]) for row in rows}
+
+        return self._use(read) or {}
+
+    def save(self, root: bytes, known: Mapping[bytes, tuple[Stamp, bytes]], gone: Iterable[bytes] = ()) -> None:
+        """Remember digests below `root` (relative path -> stamp, digest), forget those of `gone`."""
+        low, _ = _range(root)
+        now = int(self._clock())
+
+        def write(db: sqlite3.Connection) -> None:
+            with db:
+                db.executemany("DELETE FROM digest WHERE path = ?", ((low + path,) for path in gone))
+                db.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)",
+                               ((low + path, *stamp, digest) for path, (stamp, digest) in known.items()))
+                db.execute("INSERT OR REPLACE INTO root VALUES (?, ?)", (root, now))
+                for (old,) in db.execute("SELECT path FROM root WHERE used < ?", (now - KEEP_S,)).fetchall():
+                    db.execute("DELETE FROM digest WHERE path >= ? AND path < ?", _range(old))
+                    db.execute("DELETE FROM root WHERE path = ?", (old,))
+
+        self._use(write)
+
+    def _use(self, action: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Run `action` on the opened database; None, and a sentence in the log, if that cannot be."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self._path, timeout=5)
+            try:
+                self._prepare(db)
+                return action(db)
+            finally:
+                db.close()
+        except sqlite3.OperationalError as error:
+            # Locked, read-only, disk full: the file itself may be fine.
+            log.warning("digest cache %s is not used: %s", self._path, error)
+        except sqlite3.DatabaseError as error:
+            log.warning("digest cache %s is damaged and was dropped: %s", self._path, error)
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("digest cache %s is not used: %s", self._path, error)
+        return None
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version == _VERSION:
+            return
+        if version != 0:
+            raise sqlite3.DatabaseError(f"format {version}, expected {_VERSION}")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(_SCHEMA)
+        db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _range(root: bytes) -> tuple[bytes, bytes]:
+    """The bounds between which all paths below `root` sort; the first is the prefix itself."""
+    prefix = root.rstrip(b"/")
+    return prefix + b"/", prefix + b"0"  # '0' follows '/' in ASCII

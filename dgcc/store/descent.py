@@ -1,0 +1,90 @@
+"""Reaching a path below a root one component at a time, so that no symlink is ever followed on the way."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dgcc.store.errors import BadPath, shown
+
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def components(path: bytes) -> list[bytes]:
+    """Split a relative path; raises BadPath for an absolute one, and for '.', '..', empty parts and NUL."""
+    parts = path.split(b"/")
+    if b"\0" in path or any(part in (b"", b".", b"..") for part in parts):
+        raise BadPath(f"{shown(path)!r} is no path below a root: it must be relative, without '.', '..', '//' or NUL")
+    return parts
+
+
+def parent_of(path: bytes) -> bytes:
+    """The directory that a relative path lies in; b"" for the root."""
+    return path.rpartition(b"/")[0]
+
+
+@contextmanager
+def parent_fd(root_fd: int, path: bytes) -> Iterator[tuple[int, bytes]]:
+    """Open the directory that `path` lies in, below the directory `root_fd`; gives (descriptor, last component).
+
+    Raises BadPath where a component is not a directory (a symlink to one included), FileNotFoundError where
+    it is missing.
+    """
+    *parents, name = components(path)
+    current = root_fd
+    try:
+        for part in parents:
+            try:
+                following = os.open(part, OPEN_DIRECTORY, dir_fd=current)
+            except OSError as error:
+                if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                    raise BadPath(f"{shown(path)}: '{shown(part)}' on the way is not a directory") from error
+                raise
+            if current != root_fd:
+                os.close(current)
+            current = following
+        yield current, name
+    finally:
+        if current != root_fd:
+            os.close(current)
+
+
+@contextmanager
+def writable(directory_fd: int) -> Iterator[None]:
+    """Let the owner of a read-only directory change what is in it, for as long as the block runs."""
+    mode = stat.S_IMODE(os.fstat(directory_fd).st_mode)
+    if mode & 0o300 == 0o300 or os.geteuid() == 0:
+        yield
+        return
+    os.fchmod(directory_fd, mode | 0o300)
+    try:
+        yield
+    finally:
+        os.fchmod(directory_fd, mode)
+
+
+def kind_at(directory_fd: int, name: bytes) -> int:
+    """The file type bits (stat.S_IFMT) of what lies at `name`, not followed; 0 if nothing does."""
+    try:
+        return stat.S_IFMT(os.lstat(name, dir_fd=directory_fd).st_mode)
+    except FileNotFoundError:
+        return 0
+
+
+def remove(directory_fd: int, name: bytes) -> None:
+    """Remove whatever lies at `name`, a directory with all that is in it; nothing there is no error."""
+    kind = kind_at(directory_fd, name)
+    if kind == 0:
+        return
+    with writable(directory_fd):
+        if kind != stat.S_IFDIR:
+            os.unlink(name, dir_fd=directory_fd)
+            return
+        inner = os.open(name, OPEN_DIRECTORY, dir_fd=directory_fd)
+        try:
+            for child in os.listdir(inner):
+                remove(inner, os.fsencode(child))
+        finally:
+            os.close(inner)
+        os.rmdir(name, dir_fd=directory_fd)

@@ -1,0 +1,160 @@
+"""Seeing changes of a tree as they happen: inotify on every directory.
+
+The kernel queues an event before the call that caused it returns, so whoever drains the queue after a process has
+ended sees all that the process did. A watch says only *where* something happened; what is there now is for the
+layer to look up. MODIFY is not watched: a file that is being written counts once it is closed.
+"""
+
+import errno
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from inotify_simple import INotify, flags
+
+from dgcc.store.errors import WatchError
+from dgcc.store.selection import TEMP_PREFIX
+
+_CREATE, _MOVED_TO = int(flags.CREATE), int(flags.MOVED_TO)
+_MOVED_FROM, _ISDIR = int(flags.MOVED_FROM), int(flags.ISDIR)
+_IGNORED, _OVERFLOW = int(flags.IGNORED), int(flags.Q_OVERFLOW)
+_MASK = int(flags.CLOSE_WRITE | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.ATTRIB
+            | flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR | flags.DONT_FOLLOW)
+_HEADER = struct.Struct("iIII")
+_LIMIT = "/proc/sys/fs/inotify/max_user_watches"
+
+
+@dataclass(frozen=True, slots=True)
+class Dirty:
+    """Where something happened: absolute path -> number of events, and directories to be listed all through."""
+
+    events: Mapping[bytes, int] = field(default_factory=dict)
+    trees: frozenset[bytes] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.trees)
+
+
+class Watch:
+    """Watches on the directories of any number of roots. Used by one thread.
+
+    Raises WatchError when the user's bound on inotify instances is reached.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._inotify = INotify()
+        except OSError as error:
+            raise WatchError("cannot watch the tree: the user's inotify instances are used up; raise the sysctl "
+                             "fs.inotify.max_user_instances") from error
+        os.set_blocking(self._inotify.fileno(), False)
+        self._path_of: dict[int, bytes] = {}
+        self._watch_of: dict[bytes, int] = {}
+        self._roots: set[bytes] = set()
+
+    def add_root(self, root: bytes) -> None:
+        """Take `root`, an absolute directory, as one to be listed anew when events were lost."""
+        self._roots.add(root)
+
+    def enter(self, directory: bytes) -> None:
+        """Watch one directory; call this before listing it.
+
+        Raises WatchError at the limit of watches, OSError if there is no such directory or it cannot be read.
+        """
+        try:
+            descriptor = self._inotify.add_watch(directory, _MASK)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise self._limit_reached() from error
+            raise
+        # The kernel gives the old descriptor again for a directory that was moved here.
+        before = self._path_of.get(descriptor)
+        if before is not None and before != directory:
+            self._watch_of.pop(before, None)
+        self._path_of[descriptor] = directory
+        self._watch_of[directory] = descriptor
+
+    def _limit_reached(self) -> WatchError:
+        needed = 0
+        for root in self._roots:
+            needed += 1 + sum(len(names) for _, names, _ in os.walk(root))
+        try:
+            with open(_LIMIT) as file:
+                limit = file.read().strip()
+        except OSError:
+            limit = "unknown"
+        return WatchError(f"cannot watch the tree: it has {needed} directories, and the user's limit of {limit} "
+                          f"inotify watches is used up; raise it: sysctl fs.inotify.max_user_watches={2 * needed}"
+                          " (or more, if other programs watch files too)")
+
+    def drain(self) -> Dirty:
+        """All that happened since the last call; does not block."""
+        events: dict[bytes, int] = {}
+        trees: set[bytes] = set()
+        for descriptor, mask, name in self._read():
+            if mask & _OVERFLOW:
+                self._forget(b"")
+                trees |= self._roots
+                continue
+            directory = self._path_of.get(descriptor)
+            if directory is None:
+                continue
+            if mask & _IGNORED:
+                del self._path_of[descriptor]
+                if self._watch_of.get(directory) == descriptor:
+                    del self._watch_of[directory]
+                continue
+            if name.startswith(TEMP_PREFIX):
+                continue
+            path = directory + b"/" + name if name else directory
+            events[path] = events.get(path, 0) + 1
+            if mask & _ISDIR:
+                if mask & _MOVED_FROM:
+                    # Its watches go on under the old name; they are set anew where it is found again.
+                    self._forget(path)
+                elif mask & (_CREATE | _MOVED_TO):
+                    trees.add(path)
+        return Dirty(events, frozenset(trees))
+
+    def _read(self) -> Iterator[tuple[int, int, bytes]]:
+        while True:
+            try:
+                data = os.read(self._inotify.fileno(), 1 << 16)
+            except BlockingIOError:
+                return
+            at = 0
+            while at < len(data):
+                descriptor, mask, _, length = _HEADER.unpack_from(data, at)
+                at += _HEADER.size
+                yield descriptor, mask, data[at:at + length].rstrip(b"\0")
+                at += length
+
+    def _forget(self, path: bytes) -> None:
+        """Drop the watches on `path` and all below it; on everything if it is empty."""
+        prefix = path + b"/"
+        for watched in [p for p in self._watch_of if not path or p == path or p.startswith(prefix)]:
+            descriptor = self._watch_of.pop(watched)
+            self._path_of.pop(descriptor, None)
+            try:
+                self._inotify.rm_watch(descriptor)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # the directory is gone, and its watch with it
+                    raise
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when something happened, for loop.add_reader."""
+        return self._inotify.fileno()
+
+    def __len__(self) -> int:
+        return len(self._path_of)
+
+    def close(self) -> None:
+        """End all watches. No call is allowed after this one."""
+        self._inotify.close()
+
+    def __enter__(self) -> "Watch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
