@@ -24,7 +24,7 @@ WARN = ["-Wall", "-Wextra", "-Werror=implicit-function-declaration", "-O2"]
 PROGRAMS = {
     "libdgcc-hook.so": (["hook*.c"], ["-shared", "-fPIC", "-fvisibility=hidden"], ["-ldl"]),
     "dgcc-client": (["client*.c"], ["-static"], []),
-    "dgcc-jail": (["jail*.c"], [], []),
+    "dgcc-jail": (["jail*.c"], ["-static", "-D_GNU_SOURCE"], []),
 }
 
 

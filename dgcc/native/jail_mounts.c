@@ -1,0 +1,279 @@
+/* Builds the job's root directory: binds, overlays and private file systems, in order of depth, then enters it. */
+#include "jail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const char no_overlay[] =
+    "an overlay in a user namespace needs Linux 5.11 with overlayfs, and scratch on a file system that can be its upper "
+    "layer (ext4, xfs, btrfs; not another overlay) and lies in none of its lower directories";
+static const char no_namespace[] =
+    "user namespaces are restricted on this host: allow them (sysctl kernel.apparmor_restrict_unprivileged_userns=0), "
+    "give the container the right to mount, or run as root";
+
+static int open_at(int base, const char *name, int flags)
+{
+    int fd = openat(base, name, O_PATH | O_CLOEXEC | flags);
+    if (fd < 0)
+        fail("cannot open", name, errno, NULL);
+    return fd;
+}
+
+void mounts_open(struct spec *spec)
+{
+    int scratch = open_at(AT_FDCWD, spec->scratch, O_DIRECTORY);
+    spec->root_fd = open_at(scratch, "root", O_DIRECTORY);
+    spec->skel_fd = open_at(scratch, "skel", O_DIRECTORY);
+    for (size_t i = 0; i < spec->mount_count; i++) {
+        struct mount *mount = &spec->mounts[i];
+        bool overlay = mount->kind == MOUNT_OVERLAY;
+        mount->from_fd = calloc(mount->from_count + 1, sizeof *mount->from_fd);
+        for (size_t j = 0; j < mount->from_count; j++) {
+            mount->from_fd[j] = openat(AT_FDCWD, mount->from[j],
+                                       O_PATH | O_CLOEXEC | (overlay ? O_DIRECTORY : O_NOFOLLOW));
+            if (mount->from_fd[j] < 0 && !(mount->optional && errno == ENOENT))
+                fail(overlay ? "cannot open the lower directory" : "cannot open, for a bind,", mount->from[j], errno,
+                     NULL);
+        }
+        if (overlay && !mount->readonly) {
+            char name[32];
+            snprintf(name, sizeof name, "upper-%d", mount->index);
+            mount->upper_fd = open_at(scratch, name, O_DIRECTORY);
+            snprintf(name, sizeof name, "work-%d", mount->index);
+            mount->work_fd = open_at(scratch, name, O_DIRECTORY);
+        }
+    }
+    close(scratch);
+}
+
+/* What the source of a bind is; a mount of any other kind is a directory. 0: an optional bind that is left out. */
+static mode_t kind_of(const struct mount *mount)
+{
+    struct stat st;
+    if (mount->kind != MOUNT_BIND)
+        return S_IFDIR;
+    if (mount->from_fd[0] < 0)
+        return 0;
+    if (fstat(mount->from_fd[0], &st) < 0)
+        fail("cannot stat", mount->from[0], errno, NULL);
+    return st.st_mode & S_IFMT;
+}
+
+/* True if mount number `index` is the one on which the mount point of mount number `child` lies. */
+static bool is_parent(const struct spec *spec, size_t index, size_t child)
+{
+    size_t parent = 0;
+    for (size_t i = 0; i < child; i++)
+        if (point_beneath(spec->mounts[child].path, spec->mounts[i].path) && kind_of(&spec->mounts[i]) == S_IFDIR)
+            parent = i;
+    return parent == index;
+}
+
+static void attach(int mount_fd, int at, const char *path)
+{
+    if (move_mount(mount_fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+        fail("cannot mount on", path, errno, no_namespace);
+}
+
+static void restrict_mount(int mount_fd, const char *path, uint64_t flags, unsigned int recursive)
+{
+    struct mount_attr attributes = {.attr_set = flags};
+    if (mount_setattr(mount_fd, "", AT_EMPTY_PATH | recursive, &attributes, sizeof attributes) < 0)
+        fail("cannot restrict the mount on", path, errno, "Linux 5.12 or later is needed");
+}
+
+static int new_mount(const char *type, const char *mode, const char *path)
+{
+    int context = fsopen(type, FSOPEN_CLOEXEC);
+    int fd = -1;
+    if (context >= 0 && (!mode || !fsconfig(context, FSCONFIG_SET_STRING, "mode", mode, 0)) &&
+        !fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+        fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    if (fd < 0 && !strcmp(type, "proc"))
+        fail("cannot mount", path, errno,
+             "this host hides parts of /proc, as containers do: start the container with an unmasked /proc");
+    if (fd < 0)
+        fail("cannot mount a tmpfs for", path, errno, no_namespace);
+    close(context);
+    return fd;
+}
+
+static int clone_tree(int fd, const char *path)
+{
+    int tree = open_tree(fd, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0)
+        fail("cannot bind", path, errno, no_namespace);
+    restrict_mount(tree, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, AT_RECURSIVE);
+    return tree;
+}
+
+/* Directories that only hold mount points: those on mount number `parent` that lie beneath `top`. -1 if none do. */
+static int skeleton(const struct spec *spec, size_t parent, const char *top)
+{
+    static int made;
+    int fd = -1;
+    for (size_t i = parent + 1; i < spec->mount_count; i++) {
+        const struct mount *mount = &spec->mounts[i];
+        mode_t kind = kind_of(mount);
+        if (!kind || S_ISLNK(kind) || !point_beneath(mount->path, top) || !is_parent(spec, parent, i))
+            continue;
+        if (fd < 0) {
+            char name[16];
+            snprintf(name, sizeof name, "%d", made++);
+            if (mkdirat(spec->skel_fd, name, 0755) < 0)
+                fail("cannot make a directory in scratch/skel of", spec->scratch, errno, NULL);
+            fd = open_at(spec->skel_fd, name, O_DIRECTORY);
+        }
+        close(point_open(fd, mount->path + (top[1] ? strlen(top) : 0), S_ISDIR(kind)));
+    }
+    return fd;
+}
+
+/* Mount an overlay on `at`. Everything is named by descriptor, so that no path needs quoting and the options, which
+ * the kernel takes as one page, stay short. `skel`, if not -1, becomes the lowest layer. */
+static void mount_overlay(const struct spec *spec, const struct mount *layers, const int *lower, size_t count, int skel,
+                          int at, const char *path)
+{
+    char options[4096], target[32];
+    size_t used = (size_t)snprintf(options, sizeof options, "lowerdir=");
+    for (size_t i = 0; i < count + (skel >= 0) && used < sizeof options; i++)
+        used += (size_t)snprintf(options + used, sizeof options - used, "%s/proc/self/fd/%d", i ? ":" : "",
+                                 i < count ? lower[i] : skel);
+    /* volatile: without it, the end of each job would wait for the disk. */
+    if (layers && used < sizeof options)
+        used += (size_t)snprintf(options + used, sizeof options - used,
+                                 ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,volatile", layers->upper_fd,
+                                 layers->work_fd);
+    if (used < sizeof options)
+        used += (size_t)snprintf(options + used, sizeof options - used, "%s",
+                                 spec->user_ns ? ",userxattr" : ",redirect_dir=off,metacopy=off,index=off");
+    if (used >= sizeof options)
+        fail("too many lower directories for the overlay on", path, 0, "merge some of them");
+    snprintf(target, sizeof target, "/proc/self/fd/%d", at);
+    if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options) < 0)
+        fail("cannot mount the overlay on", path, errno, no_overlay);
+}
+
+static void place_overlay(const struct spec *spec, size_t index, int at)
+{
+    const struct mount *mount = &spec->mounts[index];
+    int skel = skeleton(spec, index, mount->path);
+    if (mount->readonly && mount->from_count == 1 && skel < 0) /* older kernels refuse an overlay of one layer */
+        attach(clone_tree(mount->from_fd[0], mount->path), at, mount->path);
+    else
+        mount_overlay(spec, mount->readonly ? NULL : mount, mount->from_fd, mount->from_count, skel, at, mount->path);
+}
+
+/* Mount points that the bound host directory lacks are added by covering the deepest directory that it has with a
+ * read-only overlay of the missing ones. The shallowest is covered first, because it may serve others too. */
+static void complete_bind(const struct spec *spec, size_t index)
+{
+    for (;;) {
+        char cover[PATH_MAX] = "", found[PATH_MAX];
+        for (size_t i = index + 1; i < spec->mount_count; i++) {
+            mode_t kind = kind_of(&spec->mounts[i]);
+            if (kind && !S_ISLNK(kind) && is_parent(spec, index, i) &&
+                !point_exists(spec->root_fd, spec->mounts[i].path, found) &&
+                (!*cover || strlen(found) < strlen(cover)))
+                strcpy(cover, found);
+        }
+        if (!*cover)
+            return;
+        int at = point_open(spec->root_fd, cover, true);
+        mount_overlay(spec, NULL, &at, 1, skeleton(spec, index, cover), at, cover);
+        close(at);
+    }
+}
+
+static void place_bind(const struct spec *spec, size_t index)
+{
+    const struct mount *mount = &spec->mounts[index];
+    mode_t kind = kind_of(mount);
+    if (S_ISLNK(kind)) {
+        char target[PATH_MAX] = "", parent[PATH_MAX];
+        const char *name = strrchr(mount->path, '/') + 1;
+        snprintf(parent, sizeof parent, "%.*s", (int)(name - mount->path > 1 ? name - mount->path - 1 : 1), mount->path);
+        if (readlinkat(mount->from_fd[0], "", target, sizeof target - 1) < 0)
+            fail("cannot read the link", mount->from[0], errno, NULL);
+        int at = point_open(spec->root_fd, parent, true);
+        if (symlinkat(target, at, name) < 0)
+            fail("cannot make the link", mount->path, errno, NULL);
+        close(at);
+    } else if (kind) {
+        int at = point_open(spec->root_fd, mount->path, S_ISDIR(kind));
+        attach(clone_tree(mount->from_fd[0], mount->path), at, mount->path);
+        close(at);
+        if (S_ISDIR(kind))
+            complete_bind(spec, index);
+    }
+}
+
+static void place_dev(int at)
+{
+    static const char *const nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
+    static const char *const links[][2] = {{"/proc/self/fd", "fd"},
+                                           {"/proc/self/fd/0", "stdin"},
+                                           {"/proc/self/fd/1", "stdout"},
+                                           {"/proc/self/fd/2", "stderr"}};
+    int dev = new_mount("tmpfs", "755", "/dev");
+    attach(dev, at, "/dev");
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/dev/%s", nodes[i]);
+        int node = mknodat(dev, nodes[i], S_IFREG | 0644, 0) < 0 ? -1 : openat(dev, nodes[i], O_PATH | O_CLOEXEC);
+        int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (node < 0 || tree < 0)
+            fail("cannot bind", path, errno, NULL);
+        attach(tree, node, path);
+        close(tree);
+        close(node);
+    }
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+        if (symlinkat(links[i][0], dev, links[i][1]) < 0)
+            fail("cannot make the link /dev/", links[i][1], errno, NULL);
+    if (mkdirat(dev, "shm", 01777) < 0)
+        fail("cannot make", "/dev/shm", errno, NULL);
+    restrict_mount(dev, "/dev", MOUNT_ATTR_RDONLY, 0);
+    close(dev);
+}
+
+void mounts_enter(struct spec *spec)
+{
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        fail("cannot make the mounts private", "/", errno, no_namespace);
+    int at = spec->root_fd;
+    spec->root_fd = spec->host_root ? clone_tree(spec->mounts[0].from_fd[0], "/") : new_mount("tmpfs", "755", "/");
+    attach(spec->root_fd, at, spec->scratch);
+    if (spec->host_root)
+        complete_bind(spec, 0);
+    for (size_t i = 1; i < spec->mount_count; i++) {
+        struct mount *mount = &spec->mounts[i];
+        if (mount->kind == MOUNT_BIND) {
+            place_bind(spec, i);
+            continue;
+        }
+        at = point_open(spec->root_fd, mount->path, true);
+        if (mount->kind == MOUNT_OVERLAY)
+            place_overlay(spec, i, at);
+        else if (mount->kind == MOUNT_DEV)
+            place_dev(at);
+        else if (mount->kind == MOUNT_PROC)
+            attach(new_mount("proc", NULL, mount->path), at, mount->path);
+        else
+            attach(new_mount("tmpfs", mount->tmpfs_mode, mount->path), at, mount->path);
+        close(at);
+    }
+    restrict_mount(spec->root_fd, "/", MOUNT_ATTR_RDONLY, 0);
+    /* The old root lies under the new one for a moment, and is then detached: nothing of it can be reached. */
+    if (fchdir(spec->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+        chdir("/") < 0)
+        fail("cannot change the root directory to", spec->scratch, errno, NULL);
+}
