@@ -1,0 +1,168 @@
+"""What hook and client say to the master, as bytes: the master's half of dgcc/native/wire.h.
+
+A connection carries frames: u32 length of the payload, u8 kind, payload; integers are little endian. `bytes` is a
+u32 length and that many bytes, `list` a u32 count and that many `bytes`. A payload is at most MAX_PAYLOAD.
+
+To the master:
+
+- REQUEST: u16 version, u16 flags, u32 umask, bytes cwd, bytes target, bytes program, list argv,
+  list environment.
+- STATUS: i32 wait status of the command that CONFIRM asked for.
+- FAILED: u16 version, i32 pid, i32 wait status: a driver reaped a child that did not end well.
+
+From the master:
+
+- LOCAL: execute the original command in place. CONFIRM: run it as a child and send STATUS.
+- OUT, ERR: bytes for stdout, stderr. EXIT: u32 code. SIGNALED: u32 signal.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+VERSION = 1
+MAX_PAYLOAD = 64 << 20
+HEADER = struct.Struct("<IB")
+
+SAME_FILE = 1
+OUT_TTY = 2
+ERR_TTY = 4
+
+_U32 = struct.Struct("<I")
+_I32 = struct.Struct("<i")
+_FAILED = struct.Struct("<Hii")
+_REQUEST = struct.Struct("<HHI")
+
+
+class Kind(IntEnum):
+    """The kinds of frames, as in wire.h."""
+
+    REQUEST = 1
+    STATUS = 2
+    FAILED = 3
+    LOCAL = 16
+    CONFIRM = 17
+    OUT = 18
+    ERR = 19
+    EXIT = 20
+    SIGNALED = 21
+
+
+class WireError(ValueError):
+    """Bytes from a client or hook that make no sense; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A recipe command as the driver would have started it.
+
+    `program` is the path that would be executed; `cwd` is empty where the client could not tell it, `target`
+    where it is unknown (ninja, or a make that lost the variable); `environment` holds NAME=value entries as the
+    driver made them. `same_file`: stdout and stderr are one open file, so the order of what they get is seen.
+    """
+
+    program: bytes
+    argv: tuple[bytes, ...]
+    environment: tuple[bytes, ...]
+    cwd: bytes
+    target: bytes
+    umask: int
+    same_file: bool
+    out_tty: bool
+    err_tty: bool
+
+
+def encode(kind: Kind, payload: bytes = b"") -> bytes:
+    """Return one frame."""
+    return HEADER.pack(len(payload), kind) + payload
+
+
+def encode_output(fd: int, data: bytes) -> bytes:
+    """Return frames that have the client write `data` to its stdout (`fd` 1) or stderr (2)."""
+    kind = Kind.OUT if fd == 1 else Kind.ERR
+    return b"".join(
+        encode(kind, data[start : start + MAX_PAYLOAD]) for start in range(0, len(data), MAX_PAYLOAD)
+    )
+
+
+def encode_end(exit_code: int, signal: int) -> bytes:
+    """Return the frame that has the client end by `signal`, or where that is 0 with `exit_code`."""
+    if signal:
+        return encode(Kind.SIGNALED, _U32.pack(signal))
+    return encode(Kind.EXIT, _U32.pack(exit_code & 0xFF))
+
+
+def encode_request(request: Request) -> bytes:
+    """Return the payload of a REQUEST, as the client makes it."""
+    flags = SAME_FILE * request.same_file | OUT_TTY * request.out_tty | ERR_TTY * request.err_tty
+    parts = [_REQUEST.pack(VERSION, flags, request.umask)]
+    parts += [_U32.pack(len(data)) + data for data in (request.cwd, request.target, request.program)]
+    for values in (request.argv, request.environment):
+        parts.append(_U32.pack(len(values)))
+        parts += [_U32.pack(len(data)) + data for data in values]
+    return b"".join(parts)
+
+
+def decode_request(payload: bytes) -> Request:
+    """Read the payload of a REQUEST.
+
+    Raises:
+        WireError: it is of another version, truncated, or has bytes left over.
+    """
+    if len(payload) < _REQUEST.size:
+        raise WireError(f"a request of {len(payload)} bytes is too short")
+    version, flags, umask = _REQUEST.unpack_from(payload)
+    _expect_version(version)
+    at = _REQUEST.size
+
+    def number() -> int:
+        nonlocal at
+        if at + 4 > len(payload):
+            raise WireError(f"a request ends at byte {len(payload)}, inside a number at {at}")
+        (value,) = _U32.unpack_from(payload, at)
+        at += 4
+        return value
+
+    def data() -> bytes:
+        nonlocal at
+        length = number()
+        if at + length > len(payload):
+            raise WireError(f"a request ends at byte {len(payload)}, inside {length} bytes at {at}")
+        at += length
+        return payload[at - length : at]
+
+    def values() -> tuple[bytes, ...]:
+        count = number()
+        if count > (len(payload) - at) // 4:
+            raise WireError(f"a request announces {count} strings at byte {at}, more than it has room for")
+        return tuple([data() for _ in range(count)])
+
+    cwd, target, program, argv, environment = data(), data(), data(), values(), values()
+    if at != len(payload):
+        raise WireError(f"a request of {len(payload)} bytes ends at byte {at}")
+    if not argv or not program:
+        raise WireError("a request names no command")
+    return Request(program, argv, environment, cwd, target, umask & 0o7777,
+                   bool(flags & SAME_FILE), bool(flags & OUT_TTY), bool(flags & ERR_TTY))
+
+
+def decode_status(payload: bytes) -> int:
+    """Read the payload of a STATUS: a wait status. Raises WireError for one of another size."""
+    if len(payload) != _I32.size:
+        raise WireError(f"a status of {len(payload)} bytes, not {_I32.size}")
+    (status,) = _I32.unpack(payload)
+    return status
+
+
+def decode_failed(payload: bytes) -> tuple[int, int]:
+    """Read the payload of a FAILED: pid and wait status. Raises WireError for another version or size."""
+    if len(payload) != _FAILED.size:
+        raise WireError(f"a failure report of {len(payload)} bytes, not {_FAILED.size}")
+    version, pid, status = _FAILED.unpack(payload)
+    _expect_version(version)
+    return pid, status
+
+
+def _expect_version(version: int) -> None:
+    if version != VERSION:
+        raise WireError(f"version {version} of the protocol, this master speaks {VERSION}; reinstall dgcc")

@@ -1,0 +1,109 @@
+/* client.c: dgcc-client, started by the hook in place of a recipe: asks the master what to do, and does it.
+ *
+ *     dgcc-client PROGRAM ARGV0 [ARGV1 ...]
+ *
+ * It must not stand in the way: without a master, or when the master goes, the recipe runs as if there were no
+ * client. Signals keep the dispositions that the driver gave, so Ctrl-C ends it at once and the master sees the
+ * connection close.
+ */
+#define _GNU_SOURCE
+#include "client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+static void *memory(size_t size)
+{
+    void *room = malloc(size);
+    if (!room) {
+        fputs("dgcc-client: out of memory\n", stderr);
+        exit(127);
+    }
+    return room;
+}
+
+static void take_arguments(struct original *command, char **argv)
+{
+    command->argv = memory((env_count(argv) + 1) * sizeof *argv);
+    clean_arguments(command->argv, argv, memory(arguments_room(argv)));
+}
+
+static void take_environment(struct original *command, char **env)
+{
+    command->carry.socket = env_entry(env, "DGCC_SOCKET");
+    command->carry.client = env_entry(env, "DGCC_CLIENT");
+    command->carry.hook = env_entry(env, "DGCC_HOOK");
+    const char *target = env_entry(env, "DGCC_TARGET");
+    command->target = target ? env_value(target, "DGCC_TARGET") : "";
+    command->env = memory((env_count(env) + 1) * sizeof *env);
+    clean_environment(command->env, env, memory(clean_room(env)));
+}
+
+/* Pass `length` bytes on from the master to a descriptor that may have gone. False if the master has gone. */
+static bool relay(int master, int to, uint32_t length)
+{
+    static char piece[1 << 16];
+    bool open = true;
+    while (length) {
+        size_t part = length < sizeof piece ? length : sizeof piece;
+        if (!read_whole(master, piece, part))
+            return false;
+        open = open && print_whole(to, piece, part);
+        length -= (uint32_t)part;
+    }
+    return true;
+}
+
+/* Do what the master says until it says how to end. Returns if it has gone or makes no sense.
+ *
+ * There is no deadline here yet: one on a master that is stuck would be a timeout on this read, from the moment
+ * the request was sent, after which the command runs in place as it does when the master has gone. */
+static void obey(int master, const struct original *command)
+{
+    unsigned char header[WIRE_HEADER], number[4], answer[WIRE_HEADER + 4];
+    while (read_whole(master, header, sizeof header)) {
+        uint32_t length = wire_read_u32(header);
+        switch (header[4]) {
+        case WIRE_LOCAL:
+            run_in_place(command);
+        case WIRE_CONFIRM: {
+            int status = run_as_child(command);
+            wire_u32(wire_header(answer, 4, WIRE_STATUS), (uint32_t)status);
+            send_whole(master, answer, sizeof answer);
+            end_with(status);
+        }
+        case WIRE_OUT:
+        case WIRE_ERR:
+            if (!relay(master, header[4] == WIRE_OUT ? STDOUT_FILENO : STDERR_FILENO, length))
+                return;
+            break;
+        case WIRE_EXIT:
+        case WIRE_SIGNALED:
+            if (length != 4 || !read_whole(master, number, 4))
+                return;
+            end_with(header[4] == WIRE_EXIT ? W_EXITCODE(wire_read_u32(number) & 0xff, 0)
+                                            : W_EXITCODE(0, wire_read_u32(number) & 0x7f));
+        default:
+            return;
+        }
+    }
+}
+
+int main(int argc, char **argv, char **env)
+{
+    if (argc < 3) {
+        fputs("dgcc-client: started by hand; it is for dgcc-master, which starts it in place of each recipe\n",
+              stderr);
+        return 2;
+    }
+    struct original command = {.program = argv[1]};
+    take_arguments(&command, argv + 2);
+    take_environment(&command, env);
+    int master = ask_master(&command);
+    if (master >= 0) {
+        obey(master, &command);
+        close(master);
+    }
+    run_in_place(&command);
+}
