@@ -84,6 +84,7 @@ def main() -> int:
     try:
         build = Build(options(sys.argv[1:]))
         code = build.run()
+        build.print_summary(sys.stderr.write)
     except (ConfigError, NamingError, OrbError, DriverError, OSError) as error:
         print(f"dgcc: {error}", file=sys.stderr)
         return _MAKE_TROUBLE

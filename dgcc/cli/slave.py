@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import dgcc
@@ -34,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--store", type=Path, metavar="DIR", help="where project files are kept between builds")
     p.add_argument("--once", action="store_true", help="end when the first master has been served")
     p.add_argument("-v", "--verbose", action="store_true", help="say what happens")
+    # The slave that a master starts on its own host: it says little, and its store outlives its name.
+    p.add_argument("--embedded", action="store_true", help=argparse.SUPPRESS)
     p.add_argument("--version", action="version", version=f"dgcc-slave {dgcc.__version__}")
     return p
 
@@ -64,6 +67,20 @@ def _free_name(farm: Farm, wanted: str) -> str:
     raise NamingError(f"{_NAMESAKES} slaves are named like '{wanted}' already; choose another --name")
 
 
+def _open(args: argparse.Namespace, settings: dict[str, object], name: str, make: Callable[[SlaveOptions], Slave]) -> Slave:
+    """Make the slave on its store; on a further one where several slaves of one name share a host and none is named."""
+    named = args.store or settings.get("store")
+    if named:
+        return make(_options(args, settings, name, Path(str(named)).absolute()))
+    base = default_store("local" if args.embedded else name)
+    for n in range(1, _NAMESAKES):
+        try:
+            return make(_options(args, settings, name, base if n == 1 else base.with_name(f"{base.name}-{n}")))
+        except StoreBusy:
+            continue
+    raise StoreBusy(f"all {_NAMESAKES} stores at {base} are in use; name another with --store")
+
+
 def _serve(args: argparse.Namespace) -> int:
     settings = load()
     if args.slots is not None and args.slots < 1:
@@ -82,8 +99,7 @@ def _serve(args: argparse.Namespace) -> int:
     try:
         farm = Farm(orb, host, port)
         name = _free_name(farm, args.name or socket.gethostname())
-        store = args.store or (Path(str(settings["store"])) if "store" in settings else default_store(name))
-        slave = Slave(poa, farm, _options(args, settings, name, store.absolute()))
+        slave = _open(args, settings, name, lambda options: Slave(poa, farm, options))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: slave.over.set())
         slave.start()
@@ -100,7 +116,9 @@ def main() -> int:
     """Run dgcc-slave; returns its exit code."""
     args = parser().parse_args()
     logging.basicConfig(
-        format="dgcc-slave: %(message)s", level=logging.DEBUG if args.verbose else logging.INFO, stream=sys.stderr
+        format="dgcc-slave: %(message)s",
+        level=logging.DEBUG if args.verbose else logging.WARNING if args.embedded else logging.INFO,
+        stream=sys.stderr,
     )
     try:
         return _serve(args)

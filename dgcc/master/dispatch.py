@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgcc.corba import CORBA, DGCC, set_call_timeout
+from dgcc.corba import CORBA, DGCC
 from dgcc.master.clients import Client
 from dgcc.master.home import HomeSlots
 from dgcc.master.joblist import END, Job, JobList, State
@@ -23,7 +23,6 @@ from dgcc.store.compiler import CompilerError, identity
 
 # A job that has not ended by then is killed by its slave and tried elsewhere.
 JOB_DEADLINE_S = 1800
-_COMPARE_TIMEOUT_MS = 120_000
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ class Dispatcher:
         self.jobs = JobList()
         self.fallbacks: list[Fallback] = []
         self.bytes_received = 0
-        self.stopping = False
+        self.stopping = 0  # the signal that ends the build, if one does
         self.local_slave = ""  # the name of the slave on this very host, if there is one
         self._loop = loop
         self._trees = trees
@@ -59,7 +58,7 @@ class Dispatcher:
         self._identities: dict[bytes, asyncio.Future[bytes | None]] = {}
         self._early: list[Job] = []  # released before the trees were read
         self._timer: asyncio.TimerHandle | None = None
-        self._uid_gid = (0, 0)
+        self._homebound = ""  # why nothing travels, if nothing does
 
     # ---- figures ---------------------------------------------------------------------------------------------
 
@@ -78,14 +77,23 @@ class Dispatcher:
     def on_request(self, client: Client, request: Request) -> None:
         """Make has released a recipe."""
         now = time.monotonic()
-        verdict = decide(request.program, request.argv, request.cwd, _environment(request.env), self._trees.roots)
+        verdict = decide(request.program, request.argv, request.cwd, _environment(request.environment), self._trees.roots)
         job = self.jobs.released(request.cwd, request.target)
         job.work = Work(client, request, verdict)
         self._by_pid[client.pid] = job
         self._home.seen(client.pid)
         log.debug("%s: %s: %s", job.label, "remote" if verdict.remote else "local", verdict.reason)
-        if self.stopping or not verdict.remote:
+        if self.stopping:
+            self.jobs.move(job, State.READY, "the build is ending", now)
+            self.jobs.move(job, State.CANCELLED, "the build is ending", now)
+            client.finish([], 0, self.stopping)
+            return
+        if not verdict.remote:
             self._go_home(job, verdict.reason)
+            return
+        if self._homebound:
+            self._fall_back(job, self._homebound)
+            self._go_home(job, self._homebound)
             return
         self.jobs.move(job, State.READY, verdict.reason, now)
         if self._trees.ready:
@@ -126,13 +134,13 @@ class Dispatcher:
             self.jobs.move(job, State.DONE, "ended at home", time.monotonic())
             self._home.release(job.id)
 
-    def on_confirmed(self, client: Client, failed: bool) -> None:
+    def on_confirmed(self, client: Client, wait_status: int) -> None:
         """A recipe that had failed on a slave has ended at home."""
         job = self._by_pid.get(client.pid)
         if job is None or job.state is not State.HOME:
             return
         work: Work = job.work
-        if failed:
+        if wait_status:
             self.jobs.move(job, State.FAILED, f"{work.failure}, and so at home", time.monotonic())
         else:
             self._fall_back(job, f"{work.failure}, but succeeded at home")
@@ -140,7 +148,7 @@ class Dispatcher:
         self._home.release(job.id)
         self._forget(job)
 
-    def on_failed(self, pid: int) -> None:
+    def on_failed(self, pid: int, wait_status: int) -> None:
         """Make has reaped a recipe that failed; the one way to know it of a recipe that ran in place."""
         job = self._by_pid.get(pid)
         if job is None or job.state not in (State.HOME, State.DONE) or job.remote:
@@ -234,8 +242,8 @@ class Dispatcher:
         work: Work = job.work
         request = work.request
         order = DGCC.Job(
-            job.id, request.program, list(request.argv), request.cwd, list(request.env), request.umask,
-            *self._trees.owner, request.same_output, JOB_DEADLINE_S, work.needs,
+            job.id, request.program, list(request.argv), request.cwd, list(request.environment), request.umask,
+            *self._trees.owner, request.same_file, JOB_DEADLINE_S, work.needs,
         )  # fmt: skip
 
         def failed(why: str) -> None:
@@ -257,9 +265,7 @@ class Dispatcher:
         if mine is not None:
 
             def ask() -> str:
-                ref = link.ref._duplicate() if hasattr(link.ref, "_duplicate") else link.ref
-                set_call_timeout(ref, _COMPARE_TIMEOUT_MS)
-                return str(ref.compare_compiler(lease, compiler, mine))
+                return str(link.bulk.compare_compiler(lease, compiler, mine))
 
             try:
                 difference = await self._loop.run_in_executor(link.fetcher, ask)
@@ -340,14 +346,31 @@ class Dispatcher:
 
     # ---- the end ---------------------------------------------------------------------------------------------
 
-    def stop(self) -> None:
-        """End every remote job at once; what make still releases runs at home."""
-        self.stopping = True
+    def stop(self, number: int) -> None:
+        """End every job that waits or is with a slave, as if signal `number` had ended it."""
+        self.stopping = number
+        if self._timer is not None:
+            self._timer.cancel()
         for job in list(self._by_pid.values()):
-            if job.state in (State.READY, State.SENT):
-                client = job.work.client
+            if job.state in (State.READY, State.SENT, State.HOME_READY):
+                client: Client = job.work.client
                 self.on_gone(client)
-                client.close()
+                client.finish([], 0, number)
+
+    def trees_failed(self, why: str) -> None:
+        """The trees cannot be read, so nothing can be sent: all runs at home."""
+        self._homebound = why
+        early, self._early = self._early, []
+        for job in early:
+            if job.state is State.READY:
+                self._fall_back(job, why)
+                self._go_home(job, why)
+
+    def outcome(self) -> tuple[int, int, int]:
+        """How many jobs ended remotely, ended at home by verdict, and failed."""
+        ended = [j for j in self.jobs if j.state in (State.DONE, State.FAILED)]
+        remote = sum(j.remote for j in ended)
+        return remote, sum(not j.remote and not j.fallback for j in ended), self.jobs.counts[State.FAILED]
 
 
 def _environment(entries: tuple[bytes, ...]) -> dict[bytes, bytes]:

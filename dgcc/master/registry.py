@@ -31,7 +31,8 @@ class SlaveLink:
 
     lease: int
     info: Any  # DGCC.SlaveInfo
-    ref: Any  # DGCC.Slave
+    ref: Any  # DGCC.Slave, for short calls by the sender
+    bulk: Any  # the same slave, for long calls by the fetcher
     expires: float
     tally: Tally
     sender: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "sender"))
@@ -69,7 +70,7 @@ class SlaveRegistry:
         """Return the slave of that name, or None."""
         return next((link for link in self._links.values() if link.name == name), None)
 
-    def enlist(self, info: Any, ref: Any, now: float) -> SlaveLink:
+    def enlist(self, info: Any, ref: Any, bulk: Any, now: float) -> SlaveLink:
         """Take a slave in. Raises DGCC.Refused with what the slave's owner should do."""
         if info.protocol != DGCC.PROTOCOL:
             raise DGCC.Refused(
@@ -80,7 +81,7 @@ class SlaveRegistry:
             raise DGCC.Refused(f"the slave '{info.name}' offers no slot")
         tally = self.tallies.setdefault(info.name, Tally())
         tally.lost = False
-        link = SlaveLink(secrets.randbits(63), info, ref, now + LEASE_S, tally)
+        link = SlaveLink(secrets.randbits(63), info, ref, bulk, now + LEASE_S, tally)
         self._links[link.lease] = link
         return link
 

@@ -5,17 +5,19 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from dgcc.corba import CORBA, DGCC, DGCC__POA
+from dgcc.corba import CORBA, DGCC, DGCC__POA, set_call_timeout
 from dgcc.store.wire import blobs_to_wire
 
 _ANSWER_TIMEOUT_S = 15.0
+# Taking stock of a compiler for the first time reads all system headers.
+BULK_TIMEOUT_MS = 120_000
 
 
 class Handlers(Protocol):
     """What the loop does with the calls; each runs on the loop."""
 
-    def enlist(self, info: Any, ref: Any) -> Any:
-        """A slave registers; returns its DGCC.Lease."""
+    def enlist(self, info: Any, ref: Any, bulk: Any) -> Any:
+        """A slave registers, known by two references, the second for long calls; returns its DGCC.Lease."""
 
     def renew(self, lease: int, now: Any) -> None:
         """A slave renews its lease and tells its load."""
@@ -68,12 +70,15 @@ class Gate:
 class RegistryServant(DGCC__POA.SlaveRegistry):
     """DGCC::SlaveRegistry."""
 
-    def __init__(self, gate: Gate, handlers: Handlers) -> None:
-        self._gate, self._handlers = gate, handlers
+    def __init__(self, gate: Gate, handlers: Handlers, orb: Any) -> None:
+        self._gate, self._handlers, self._orb = gate, handlers, orb
 
     def enlist(self, info: Any, who: Any) -> Any:
         """See the IDL."""
-        return self._gate.call(self._handlers.enlist, info, who)
+        # A reference carries its own call timeout, so long calls need one of their own.
+        bulk = self._orb.string_to_object(self._orb.object_to_string(who))._narrow(DGCC.Slave)
+        set_call_timeout(bulk, BULK_TIMEOUT_MS)
+        return self._gate.call(self._handlers.enlist, info, who, bulk)
 
     def renew(self, lease: int, now: Any) -> None:
         """See the IDL."""

@@ -13,6 +13,13 @@ _START_TIMEOUT_S = 10.0
 _POLL_S = 0.01
 
 
+def with_parent(command: list[str]) -> list[str]:
+    """Return `command` such that the kernel ends it when the thread that starts it ends: nothing outlives a killed
+    master. Without util-linux's setpriv it is returned as it is."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--", *command] if setpriv else command
+
+
 class OwnNames:
     """A private omniNames process; a context manager that stops it and removes its files."""
 
@@ -29,8 +36,8 @@ class OwnNames:
         self._log = self._directory / "out"
         with self._log.open("wb") as out:
             self._process = subprocess.Popen(
-                [program, "-start", str(self.port), "-logdir", str(self._directory),
-                 "-ORBendPoint", f"giop:tcp:{self.host}:{self.port}"],
+                with_parent([program, "-start", str(self.port), "-logdir", str(self._directory),
+                             "-ORBendPoint", f"giop:tcp:{self.host}:{self.port}"]),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True,  # the terminal's Ctrl-C is the master's to handle
             )  # fmt: skip

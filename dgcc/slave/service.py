@@ -68,6 +68,11 @@ class Slave(DGCC__POA.Slave):
     def _this_on(self, poa: Any) -> Any:
         return poa.id_to_reference(poa.activate_object(self))._narrow(DGCC.Slave)
 
+    @property
+    def slots(self) -> int:
+        """Jobs at once."""
+        return self._options.slots
+
     # ---- life ------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

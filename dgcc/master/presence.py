@@ -1,0 +1,120 @@
+"""The master's place in the farm: its CORBA objects, its binding, the slaves it invites, the slave it starts itself."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dgcc.corba import CORBA, DGCC
+from dgcc.master.registry import SlaveLink
+from dgcc.master.servants import Gate, Handlers, MasterServant, OverseerServant, RegistryServant, SourceServant
+from dgcc.naming.contexts import MASTERS, SLAVES, Farm
+from dgcc.naming.orb import address_towards, start_orb
+from dgcc.naming.server import OwnNames, with_parent
+from dgcc.store.source import TreeSource
+
+_SLAVE_END_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Presence:
+    """Joins a farm, on any one thread, and leaves it."""
+
+    def __init__(self, name: str, gate: Gate, handlers: Handlers, source: TreeSource, sent: Callable[[int], None]) -> None:
+        """`sent` is told the bytes of content that each answer to a slave holds."""
+        self.name = name
+        self.local_name = f"local-{os.getpid()}"
+        self._gate, self._handlers, self._source, self._sent = gate, handlers, source, sent
+        self._busy = threading.Lock()
+        self._closing = False
+        self._names: OwnNames | None = None
+        self._orb: Any = None
+        self._farm: Farm | None = None
+        self._address = ("", 0)
+        self._slave: subprocess.Popen[bytes] | None = None
+        self._bound: Any = None
+
+    def connect(self, host: str, port: int) -> None:
+        """Reach the farm's naming service. Raises OrbError or NamingError."""
+        address = address_towards(host, port)
+        if not address.startswith("127.") and address != "::1":
+            log.warning("listening on %s: this version knows no authentication; use it only in a network you trust",
+                        address)  # fmt: skip
+        self._orb, self._poa = start_orb(address)
+        self._farm = Farm(self._orb, host, port)
+        self._address = (host, port)
+
+    def join(self, slots: int) -> None:
+        """Bind under dgcc/masters, invite every slave, start one of our own with `slots` unless that is 0.
+
+        Starts a naming service where `connect` has not named one. Raises OrbError, NamingError or OSError.
+        """
+        with self._busy:
+            if self._closing:
+                return
+            if self._farm is None:
+                self._names = OwnNames()
+                if self._closing:
+                    return
+                self.connect(self._names.host, self._names.port)
+            assert self._farm is not None
+            if slots:
+                self._start_slave(slots)
+            self._bound = self._activate()
+            self._farm.bind(MASTERS, self.name, self._bound)
+            for name, ref in self._farm.members(SLAVES):
+                try:
+                    ref._narrow(DGCC.Slave).invite(self._bound)
+                except CORBA.SystemException as error:
+                    log.info("slave %s cannot be invited: %s", name, error)
+
+    def _activate(self) -> Any:
+        def reference(servant: Any) -> Any:
+            return self._poa.id_to_reference(self._poa.activate_object(servant))
+
+        registry = RegistryServant(self._gate, self._handlers, self._orb)
+        overseer = OverseerServant(self._gate, self._handlers)
+        source = SourceServant(self._gate, self._handlers, self._source, self._sent)
+        return reference(
+            MasterServant(
+                self.name,
+                reference(registry)._narrow(DGCC.SlaveRegistry),
+                reference(overseer)._narrow(DGCC.Overseer),
+                reference(source)._narrow(DGCC.Source),
+            )
+        )._narrow(DGCC.Master)
+
+    def _start_slave(self, slots: int) -> None:
+        host, port = self._address
+        shown = f"[{host}]" if ":" in host else host
+        command = [sys.executable, "-m", "dgcc.cli.slave", "--naming", f"{shown}:{port}",
+                   "--slots", str(slots), "--name", self.local_name, "--once", "--embedded"]  # fmt: skip
+        self._slave = subprocess.Popen(with_parent(command), stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def close(self, links: Iterable[SlaveLink]) -> None:
+        """Tell the slaves, unbind, and stop what `join` has started. Never raises for a peer that is gone."""
+        self._closing = True
+        with self._busy:
+            if self._slave is not None:
+                self._slave.terminate()
+            for link in links:
+                try:
+                    link.bulk.dismiss(link.lease)
+                except CORBA.Exception as error:
+                    log.debug("slave %s: %s", link.name, error)
+            if self._bound is not None and self._farm is not None and self._names is None:
+                self._farm.unbind(MASTERS, self.name)
+            if self._slave is not None:
+                try:
+                    self._slave.wait(_SLAVE_END_S)
+                except subprocess.TimeoutExpired:
+                    self._slave.kill()
+                    self._slave.wait()
+            if self._names is not None:
+                self._names.close()
+            if self._orb is not None:
+                self._orb.destroy()

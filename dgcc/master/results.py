@@ -1,0 +1,84 @@
+"""Takes a slave's result home: fetches large outputs, writes all of them into the project's trees."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dgcc.corba import DGCC
+from dgcc.master.registry import SlaveLink
+from dgcc.master.trees import Trees
+from dgcc.store.entry import Output
+from dgcc.store.errors import StoreError
+from dgcc.store.wire import entry_from_wire
+from dgcc.store.writeback import write_outputs
+
+
+class ResultError(Exception):
+    """A result cannot be taken over; the message says why."""
+
+
+def is_large(output: Any) -> bool:
+    """Whether the content of a DGCC.Output stayed on the slave."""
+    return bool(not output.data and output.what.size)
+
+
+def fetch_large(link: SlaveLink, result: Any) -> dict[int, Path]:
+    """Fetch what was too large for the result, in pieces, into temporary files: index in `files` -> path.
+
+    Blocks; raises ResultError for content that is not what the result announces, OSError, CORBA.Exception.
+    """
+    fetched: dict[int, Path] = {}
+    try:
+        for index, output in enumerate(result.files):
+            if is_large(output):
+                handle, name = tempfile.mkstemp(prefix="dgcc-output-")
+                fetched[index] = Path(name)
+                with os.fdopen(handle, "wb") as file:
+                    _fetch(link, result.id, index, output.what, file)
+        link.bulk.release(link.lease, result.id)
+    except BaseException:
+        for path in fetched.values():
+            path.unlink(missing_ok=True)
+        raise
+    return fetched
+
+
+def _fetch(link: SlaveLink, job: int, index: int, what: Any, file: Any) -> None:
+    digest = hashlib.sha256()
+    at = 0
+    while at < what.size:
+        piece = link.bulk.output(link.lease, job, index, at, DGCC.PIECE)
+        if not piece:
+            break
+        digest.update(piece)
+        file.write(piece)
+        at += len(piece)
+    if at != what.size or digest.digest() != what.digest:
+        raise ResultError(f"slave {link.name} sent other content for '{os.fsdecode(what.path)}' than it announced")
+
+
+def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
+    """Write a result's outputs. Raises ResultError; what was written before it stays."""
+    by_root: dict[bytes, list[Output]] = {}
+    for index, output in enumerate(result.files):
+        entry = entry_from_wire(output.what)
+        if index not in large and entry.size and hashlib.sha256(output.data).digest() != entry.digest:
+            raise ResultError(f"content of '{os.fsdecode(entry.path)}' was damaged on the way")
+        spool = os.fsencode(large[index]) if index in large else b""
+        # A time within the run is the moment of writing, which becomes now, on this machine's clock.
+        if entry.mtime_ns >= result.started_ns:
+            entry = entry_at(entry, 0)
+        by_root.setdefault(output.root, []).append(Output(entry, output.data, spool))
+    for root, outputs in by_root.items():
+        layer = trees.layer_of(root)
+        if layer is None:
+            raise ResultError(f"the slave wrote below '{os.fsdecode(root)}', which is none of the roots")
+        try:
+            written = write_outputs(root, outputs)
+        except (StoreError, OSError) as error:
+            raise ResultError(f"outputs cannot be written: {error}") from error
+        for entry, stamp in written:
+            layer.written(entry, stamp)

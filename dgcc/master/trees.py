@@ -1,0 +1,77 @@
+"""The project's trees as the master sees them: one layer for each root, watched. Owned by the master's loop."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from dgcc.corba import DGCC
+from dgcc.store.cache import DigestCache
+from dgcc.store.layer import Layer
+from dgcc.store.source import TreeSource
+from dgcc.store.watch import Watch
+from dgcc.store.wire import page_to_wire
+
+
+class Trees:
+    """All roots of one build."""
+
+    def __init__(self, roots: tuple[bytes, ...], run: str) -> None:
+        """`run` names this run of this master, so that layers of two runs are never taken for each other."""
+        self.roots = roots
+        self.ready = False
+        self.bytes_sent = 0  # of pages, roughly
+        status = os.stat(roots[0])
+        self.owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+        self._watch = Watch()
+        cache = DigestCache()
+        self._layers = {
+            f"{run}/{number}": Layer(root, f"{run}/{number}", cache=cache, watch=self._watch)
+            for number, root in enumerate(roots)
+        }
+        self.source = TreeSource([layer.blobs for layer in self._layers.values()])
+
+    def read(self) -> None:
+        """Look at all trees; may take seconds. Call once, on any thread, before everything else.
+
+        Raises store.WatchError.
+        """
+        for layer in self._layers.values():
+            layer.scan()
+
+    def layer_of(self, root: bytes) -> Layer | None:
+        """Return the layer of a root."""
+        return next((layer for layer in self._layers.values() if layer.root == root), None)
+
+    def refresh(self) -> None:
+        """Take in all that was written to the trees by processes that have ended."""
+        dirty = self._watch.drain()
+        for layer in self._layers.values():
+            layer.refresh(dirty)
+
+    def needs(self, inputs: Iterable[bytes]) -> list[Any]:
+        """Return what a job released now must see (DGCC.LayerNeed), with `inputs`, absolute paths, among it."""
+        self.refresh()
+        named = list(inputs)
+        for layer in self._layers.values():
+            below = [path for path in (layer.relative(i) for i in named) if path is not None]
+            layer.check(below)
+            for path in below:
+                layer.include(path)
+        return [DGCC.LayerNeed(name, layer.root, layer.version) for name, layer in self._layers.items()]
+
+    def changes(self, name: str, since: int) -> Any:
+        """Return a DGCC.Page of a layer. Raises DGCC.UnknownLayer."""
+        layer = self._layers.get(name)
+        if layer is None:
+            raise DGCC.UnknownLayer(name)
+        self.refresh()
+        page = layer.changes(since)
+        self.bytes_sent += sum(80 + len(e.path) + len(e.link) for e in page.entries)
+        return page_to_wire(page)
+
+    def close(self) -> None:
+        """Keep what was learned for the next build; stop watching."""
+        if self.ready:
+            for layer in self._layers.values():
+                layer.save()
+        self._watch.close()

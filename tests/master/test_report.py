@@ -1,0 +1,56 @@
+"""The report and the status line: what is shown of a build."""
+
+import json
+import os
+
+from dgcc.master.registry import Tally
+from dgcc.master.report import Fallback, Report
+from dgcc.master.status import Figures, StatusLine, status_text
+
+
+def build_report() -> Report:
+    return Report(
+        exit_code=2, wall_s=1.5, planned=9, remote=5, local=3, failed=1,
+        fallbacks=[Fallback(f"f{i}.o", "slave a was lost") for i in range(7)],
+        slaves={"b": Tally(2, 1.25), "a": Tally(3, 2.0, lost=True)},
+        bytes_sent=1_234_567, bytes_received=999, master_cpu_s=0.5, client_cpu_s=0.25,
+    )  # fmt: skip
+
+
+def test_json_has_every_figure(tmp_path):
+    build_report().write(tmp_path / "r.json")
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert found["exit_code"] == 2 and found["wall_s"] == 1.5
+    assert found["jobs"] == {"planned": 9, "remote": 5, "local": 3, "fallback": 7, "failed": 1}
+    assert found["fallbacks"][0] == {"target": "f0.o", "reason": "slave a was lost"}
+    assert found["slaves"] == {"a": {"jobs": 3, "cpu_s": 2.0, "lost": True}, "b": {"jobs": 2, "cpu_s": 1.25, "lost": False}}
+    assert (found["master_cpu_s"], found["client_cpu_s"]) == (0.5, 0.25)
+    assert (found["bytes_sent"], found["bytes_received"]) == (1234567, 999)
+    assert os.listdir(tmp_path) == ["r.json"]
+
+
+def test_summary_counts_fallbacks_and_names_the_lost():
+    lines = build_report().summary()
+    assert lines[0] == "15 jobs in 1.5 s: 5 remote (3 on a, 2 on b), 3 local, 7 fallback, 1 failed"
+    assert "1.2 MB sent, 999 B received" in lines[1]
+    assert "lost: a" in lines
+    assert "fallback: f0.o: slave a was lost" in lines
+    assert lines[-1] == "fallback: and 2 more (--report FILE lists all)"
+
+
+def test_status_line_leaves_the_builds_output_whole():
+    read, write = os.pipe()
+    line = StatusLine(write)
+    line.show(Figures(1, 4, 2, 1, 2))
+    line.output(b"gcc -c a.c\n")
+    line.output(b"partial")
+    line.show(Figures(2, 4, 2, 1, 2))
+    line.output(b" end\n")
+    line.clear()
+    os.close(write)
+    shown = os.read(read, 10000)
+    os.close(read)
+    text = b"dgcc: 1/4 done, 2 remote, 1 local, 2 slaves"
+    wipe = b"\r\x1b[K"
+    assert shown == b"\r" + text + b"\x1b[K" + wipe + b"gcc -c a.c\n\r" + text + b"\x1b[K" + wipe + b"partial end\n"
+    assert status_text(Figures(1, 4, 2, 1, 1), 20) == "dgcc: 1/4 done, 2 r"
