@@ -1,0 +1,286 @@
+"""Runs one command in a jail, collects its output, and says what went wrong and whose fault it is.
+
+What the job wrote is found by `changes(spec.upper(i), lower)` afterwards; `remove_scratch` clears the rest away.
+The jail itself is dgcc-jail, a program in C; native/jail.h describes it.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import dgcc
+from dgcc.store.errors import StoreError
+from dgcc.store.jailspec import HOST_SYSTEM, NOBODY, Bind, JailSpec, Overlay
+from dgcc.store.upper import Change, Ignored, changes, remove_scratch
+
+__all__ = [
+    "BINARY", "HOST_SYSTEM", "NOBODY", "Bind", "Change", "Ignored", "JailCancelled", "JailDeadline",
+    "JailError", "JailFailed", "JailOutputLimit", "JailResult", "JailRun", "JailSpec", "Overlay", "changes",
+    "probe", "remove_scratch", "run",
+]  # fmt: skip
+
+BINARY = Path(dgcc.__file__).parent / "native" / "bin" / "dgcc-jail"
+
+_END_GRACE_S = 10.0  # from asking a jail to end until SIGKILL, and again until it is given up
+_CHUNK = 1 << 16
+
+
+class JailError(StoreError):
+    """Base: the jail gave no result of the command."""
+
+
+class JailFailed(JailError):
+    """The host's trouble: the jail could not be set up, or was cut down. The message is one sentence."""
+
+
+class JailDeadline(JailError):
+    """The command ran longer than it was allowed to, and was killed."""
+
+
+class JailOutputLimit(JailError):
+    """The command printed more than it was allowed to, and was killed."""
+
+
+class JailCancelled(JailError):
+    """`JailRun.kill` ended the command, or came before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JailResult:
+    """How the command ended. signal: 0 unless a signal ended it, and then exit_code is 0.
+
+    cpu_s: user and system time of all its processes, seconds. max_rss: of the largest of them, bytes.
+    wall_s: seconds. chunks: (1 or 2, bytes) as read; with `merge`, all are 1 and in the order of writing.
+    """
+
+    exit_code: int
+    signal: int
+    cpu_s: float
+    max_rss: int
+    wall_s: float
+    chunks: tuple[tuple[int, bytes], ...]
+
+
+class JailRun:
+    """One command in its jail; `run` once, and `kill` from any thread at any time."""
+
+    def __init__(self, spec: JailSpec, *, merge: bool, deadline_s: float, max_output: int) -> None:
+        """merge: stdout and stderr are one pipe. deadline_s: seconds. max_output: bytes of both together."""
+        self._spec = spec
+        self._merge = merge
+        self._deadline_s = deadline_s
+        self._max_output = max_output
+        self._lock = threading.Lock()  # guards _wake and _killed
+        self._wake: int | None = None  # an eventfd while run() is at work
+        self._killed = False
+
+    def kill(self) -> None:
+        """Make `run` end the command and all its processes and raise JailCancelled, now or when it starts."""
+        with self._lock:
+            self._killed = True
+            if self._wake is not None:
+                os.eventfd_write(self._wake, 1)
+
+    def run(self) -> JailResult:
+        """Run the command and return how it ended, when none of its processes is left.
+
+        Raises JailFailed, JailDeadline, JailOutputLimit, JailCancelled; then, too, no process is left.
+        """
+        with contextlib.ExitStack() as stack:
+            wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            stack.callback(os.close, wake)
+            with self._lock:
+                if self._killed:
+                    raise JailCancelled("the job was cancelled")
+                self._wake = wake
+            stack.callback(self._asleep)
+            return _Conversation(self._spec, self._merge, self._max_output).hold(wake, self._deadline_s)
+
+    def _asleep(self) -> None:
+        with self._lock:
+            self._wake = None
+
+
+def run(spec: JailSpec, *, merge: bool, deadline_s: float, max_output: int) -> JailResult:
+    """Run one command in its jail: `JailRun(...).run()` for those who never cancel."""
+    return JailRun(spec, merge=merge, deadline_s=deadline_s, max_output=max_output).run()
+
+
+class _Conversation:
+    """The pipes between this process and one dgcc-jail, read and written by one poll loop."""
+
+    def __init__(self, spec: JailSpec, merge: bool, max_output: int) -> None:
+        self._unsent = memoryview(spec.encode())
+        self._merge = merge
+        self._room = max_output
+        self._chunks: list[tuple[int, bytes]] = []
+        self._record = b""
+        self._verdict: JailError | None = None  # why we ended it, if we did
+        self._poll = select.poll()
+        self._streams: dict[int, int] = {}  # our end of a pipe: 1, 2, or 0 for the result
+
+    def hold(self, wake: int, deadline_s: float) -> JailResult:
+        """Start the jail, see it to its end, and read its result."""
+        end = time.monotonic() + deadline_s
+        result, result_w = os.pipe()
+        try:
+            jail = self._start(result_w)
+        except OSError as error:
+            os.close(result)
+            raise JailFailed(f"cannot start {BINARY}: {error.strerror}; install the package again") from error
+        finally:
+            os.close(result_w)
+        assert jail.stdin and jail.stdout
+        self._streams = {result: 0, jail.stdout.fileno(): 1}
+        if jail.stderr:
+            self._streams[jail.stderr.fileno()] = 2
+        for stream in (*self._streams, wake):
+            self._poll.register(stream, select.POLLIN)
+        try:
+            os.set_blocking(jail.stdin.fileno(), False)
+            self._poll.register(jail.stdin.fileno(), select.POLLOUT)
+            self._converse(jail, wake, end)
+        finally:
+            os.close(result)
+            with contextlib.suppress(BrokenPipeError):
+                jail.stdin.close()
+            for pipe in (jail.stdout, jail.stderr):
+                if pipe:
+                    pipe.close()
+        return self._result(jail)
+
+    def _start(self, result_w: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [BINARY, str(result_w)],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if self._merge else subprocess.PIPE,
+            pass_fds=(result_w,),
+            cwd="/",
+            env={},
+            start_new_session=True,  # a Ctrl-C at the slave's terminal is the slave's to answer
+        )
+
+    def _converse(self, jail: subprocess.Popen[bytes], wake: int, end: float) -> None:
+        """Poll until every pipe is at its end, which is when no process of the jail is left; then reap."""
+        stops: list[float] = []  # when we asked it to end, and when we killed it
+        while self._streams:
+            now = time.monotonic()
+            if not stops and (self._verdict or now >= end):
+                self._verdict = self._verdict or JailDeadline("the job exceeded its deadline")
+                self._hang_up(jail)
+                stops.append(now)
+            elif stops and now - stops[-1] >= _END_GRACE_S:
+                if len(stops) == 2:
+                    raise JailFailed("dgcc-jail: a job cannot be killed; is the disk of this host stuck?")
+                jail.kill()
+                stops.append(now)
+            wait = stops[-1] + _END_GRACE_S - now if stops else end - now
+            for fd, _event in self._poll.poll(max(0, min(wait, 3600)) * 1000 + 1):
+                if fd == wake:
+                    os.eventfd_read(wake)
+                    self._verdict = self._verdict or JailCancelled("the job was cancelled")
+                elif fd in self._streams:
+                    self._receive(fd)
+                else:
+                    self._send(fd)
+        # Only the jail's own last steps are left, but a stopped process would not take them.
+        try:
+            jail.wait(_END_GRACE_S)
+        except subprocess.TimeoutExpired:
+            jail.kill()
+            jail.wait()
+
+    def _hang_up(self, jail: subprocess.Popen[bytes]) -> None:
+        """Close the jail's stdin: it kills its first process, the kernel the others, and only then it ends."""
+        assert jail.stdin
+        if not jail.stdin.closed:
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(jail.stdin.fileno())
+            jail.stdin.close()
+
+    def _send(self, fd: int) -> None:
+        try:
+            self._unsent = self._unsent[os.write(fd, self._unsent) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._unsent = memoryview(b"")
+        if not self._unsent:
+            self._poll.unregister(fd)
+
+    def _receive(self, fd: int) -> None:
+        data = os.read(fd, _CHUNK)
+        stream = self._streams[fd]
+        if not data:
+            self._poll.unregister(fd)
+            del self._streams[fd]
+        elif stream == 0:
+            self._record += data
+        elif self._verdict is None:
+            self._room -= len(data)
+            if self._room < 0:
+                self._verdict = JailOutputLimit("the job printed more than it may")
+            elif self._chunks and self._chunks[-1][0] == stream and len(self._chunks[-1][1]) < _CHUNK:
+                self._chunks[-1] = (stream, self._chunks[-1][1] + data)
+            else:
+                self._chunks.append((stream, data))
+
+    def _result(self, jail: subprocess.Popen[bytes]) -> JailResult:
+        if self._verdict:
+            raise self._verdict
+        kind, _, rest = self._record.partition(b"\0")
+        words = rest.split(b"\0")
+        if kind == b"failed":
+            raise JailFailed(os.fsdecode(words[0]))
+        if kind != b"ok" or len(words) < 5:
+            how = signal.Signals(-jail.returncode).name if jail.returncode < 0 else f"code {jail.returncode}"
+            raise JailFailed(f"dgcc-jail ended ({how}) without a result")
+        code, number, cpu_us, max_rss, wall_us = (int(word) for word in words[:5])
+        return JailResult(code, number, cpu_us / 1e6, max_rss, wall_us / 1e6, tuple(self._chunks))
+
+
+def probe(directory: Path | None = None, *, outside: tuple[int, int] = (NOBODY, NOBODY)) -> str | None:
+    """Try a small jail with an overlay: None, or one sentence that says what this host lacks.
+
+    directory: where scratch directories are to be, as the answer depends on its file system; default: that of
+    temporary files. outside: (uid, gid) of jobs if the caller is root.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="dgcc-probe-", dir=directory) as name:
+            lower, scratch = Path(name, "lower"), Path(name, "scratch")
+            for path in (lower, scratch):
+                path.mkdir()
+            if os.geteuid() == 0:
+                os.chown(lower, *outside)
+            spec = JailSpec(
+                scratch=scratch,
+                program=b"/bin/sh",
+                argv=(b"sh", b"-c", b": > made"),
+                env=(),
+                cwd=b"/probe",
+                overlays=(Overlay(b"/probe", (os.fsencode(lower),)),),
+                outside_uid=outside[0],
+                outside_gid=outside[1],
+            )
+            try:
+                result = run(spec, merge=True, deadline_s=30, max_output=1 << 16)
+                made = [change.path for change in changes(spec.upper(0), [lower])]
+                if result.exit_code or result.signal or made != [b"made"]:
+                    printed = b"".join(data for _, data in result.chunks).decode(errors="replace").strip()
+                    return f"a jail starts here, but its overlay does not work: {printed or 'no file arrived'}"
+            finally:
+                remove_scratch(scratch)
+    except JailError as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot try a jail in {directory or tempfile.gettempdir()}: {error.strerror}"
+    return None
