@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 PIECE = 1 << 20
 """The largest content that travels whole, in bytes; the same number as DGCC::PIECE."""
@@ -43,8 +44,7 @@ class Page:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(NamedTuple):
     """Content as it travels: `data` is one zstd frame if `compressed`, else the content itself."""
 
     digest: bytes

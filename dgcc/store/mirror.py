@@ -1,0 +1,312 @@
+"""A layer laid out as a tree on a slave, kept in step with the master's by applying its changes.
+
+Files appear by rename from a directory beside the tree, so that jobs may read while it changes. Every path is
+reached component by component without following a symlink. A mirror belongs to one process; calls from several
+threads take turns.
+"""
+
+import errno
+import fcntl
+import hashlib
+import itertools
+import os
+import stat
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from dgcc.store import manifest
+from dgcc.store.blobs import BlobStore, lock_directory
+from dgcc.store.descent import OPEN_DIRECTORY, components, kind_at, parent_of, remove, writable
+from dgcc.store.entry import Entry, Kind
+from dgcc.store.errors import UnknownBlob
+
+_FICLONE = 0x40049409  # linux/fs.h
+_CLONE_FROM = 256 << 10
+_CHUNK = 1 << 20
+# A slave that cannot read and enter its own directory could not change it any more.
+_ENTER = 0o500
+# A master must not be able to leave setuid programs on a slave.
+_FILE_MODE = 0o1777
+
+
+class Mirror:
+    """The tree of one layer in `directory`, at `tree`, with content from `blobs`.
+
+    owner: (uid, gid) that everything belongs to, for a slave that runs as root. What an earlier process left is
+    taken over if that ended cleanly, else removed. Raises StoreBusy if another process has the directory.
+    """
+
+    def __init__(self, directory: Path, blobs: BlobStore, *, owner: tuple[int, int] | None = None) -> None:
+        self.tree = directory / "tree"
+        self.blobs = blobs
+        self._owner = owner
+        self._mutex = threading.RLock()
+        self._serial = itertools.count()
+        self._can_clone = True
+        self._mentioned: set[bytes] | None = None
+        self._parent: tuple[bytes, int] | None = None
+        self._lock_fd = lock_directory(directory)
+        self._manifest_path = directory / "manifest.json"
+        known = manifest.take(self._manifest_path)
+        directory_fd = os.open(directory, OPEN_DIRECTORY)
+        try:
+            remove(directory_fd, b"incoming")
+            if known is None:
+                remove(directory_fd, b"tree")
+        finally:
+            os.close(directory_fd)
+        incoming = directory / "incoming"
+        incoming.mkdir(mode=0o700)
+        self.tree.mkdir(exist_ok=True)
+        self._known: dict[bytes, Entry] = known or {}
+        self._tree_fd = os.open(self.tree, OPEN_DIRECTORY)
+        self._incoming_fd = os.open(incoming, OPEN_DIRECTORY)
+        os.fchmod(self._tree_fd, 0o755)
+        self._own(self._tree_fd)
+
+    def entries(self) -> dict[bytes, Entry]:
+        """What the mirror holds, by path."""
+        with self._mutex:
+            return dict(self._known)
+
+    def begin_full(self) -> None:
+        """From here to `end_full`, all there is of a layer is applied; what is right already costs a look."""
+        with self._mutex:
+            self._mentioned = set()
+
+    def end_full(self) -> None:
+        """Remove all that was not mentioned since `begin_full`."""
+        with self._mutex:
+            mentioned, self._mentioned = self._mentioned, None
+            if mentioned is not None:
+                for path in sorted(self._known.keys() - mentioned):
+                    if path in self._known:
+                        self._remove(path)
+
+    def apply(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Bring these paths to what the entries say, in their order.
+
+        Returns the files for which the store has no sound content: nothing is at their paths now. Raises BadPath
+        before anything is done if a path is not one, OSError (disk full) in the middle.
+        """
+        entries = list(entries)
+        for entry in entries:
+            components(entry.path)
+        lost = []
+        with self._mutex:
+            try:
+                for entry in entries:
+                    try:
+                        self._apply(entry)
+                    except UnknownBlob:
+                        self._remove(entry.path)
+                        lost.append(entry)
+            finally:
+                self._leave_parent()
+        return lost
+
+    def close(self) -> None:
+        """Record what is here for the next session and give the directory up. No call is allowed after this."""
+        with self._mutex:
+            os.close(self._tree_fd)
+            os.close(self._incoming_fd)
+            manifest.write(self._manifest_path, self._known)
+            os.close(self._lock_fd)
+
+    # ---- One entry -------------------------------------------------------------------------------------------
+
+    def _apply(self, entry: Entry) -> None:
+        if entry.kind is Kind.GONE:
+            self._remove(entry.path)
+            return
+        checked = self._mentioned is not None
+        self._mention(entry.path)
+        old = self._known.get(entry.path)
+        if old == entry and not (checked and not self._intact(entry)):
+            return
+        parent = self._enter_parent(parent_of(entry.path))
+        name = entry.path.rpartition(b"/")[2]
+        # Whatever happens on the way, the manifest never claims more than is there.
+        self._known.pop(entry.path, None)
+        if entry.kind is Kind.DIRECTORY:
+            self._put_directory(parent, name, entry)
+        elif entry.kind is Kind.SYMLINK:
+            temp = b"%d" % next(self._serial)
+            os.symlink(entry.link, temp, dir_fd=self._incoming_fd)
+            if self._owner:
+                os.chown(temp, *self._owner, dir_fd=self._incoming_fd, follow_symlinks=False)
+            os.utime(temp, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=self._incoming_fd, follow_symlinks=False)
+            self._move_in(temp, parent, name, entry.path)
+        elif old is None or old.digest != entry.digest or not self._put_attributes(parent, name, entry):
+            self._put_file(parent, name, entry)
+        self._known[entry.path] = entry
+
+    def _mention(self, path: bytes) -> None:
+        if self._mentioned is not None:
+            while path and path not in self._mentioned:
+                self._mentioned.add(path)
+                path = parent_of(path)
+
+    def _intact(self, entry: Entry) -> bool:
+        """Whether what the manifest says is there looks so; content lost in a power cut shows in its size."""
+        try:
+            status = os.lstat(os.path.join(os.fsencode(self.tree), entry.path))
+        except OSError:
+            return False
+        if entry.kind is Kind.FILE:
+            return (stat.S_ISREG(status.st_mode) and status.st_size == entry.size
+                    and status.st_mtime_ns == entry.mtime_ns)
+        return stat.S_ISDIR(status.st_mode) == (entry.kind is Kind.DIRECTORY)
+
+    def _put_directory(self, parent: int, name: bytes, entry: Entry) -> None:
+        if kind_at(parent, name) != stat.S_IFDIR:
+            self._remove(entry.path)
+            parent = self._enter_parent(parent_of(entry.path))
+            with writable(parent):
+                os.mkdir(name, 0o700, dir_fd=parent)
+        made = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+        try:
+            self._own(made)
+            os.fchmod(made, entry.mode | _ENTER)
+        finally:
+            os.close(made)
+
+    def _put_file(self, parent: int, name: bytes, entry: Entry) -> None:
+        temp = b"%d" % next(self._serial)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        fd = os.open(temp, flags, 0o600, dir_fd=self._incoming_fd)
+        try:
+            try:
+                self._copy(entry, fd)
+                self._set_attributes(fd, entry)
+            finally:
+                os.close(fd)
+            self._move_in(temp, parent, name, entry.path)
+        except BaseException:
+            os.unlink(temp, dir_fd=self._incoming_fd)
+            raise
+
+    def _put_attributes(self, parent: int, name: bytes, entry: Entry) -> bool:
+        """Give the file that is there the entry's mode and time; False if it is not there, or not whole."""
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+        except OSError:
+            return False
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size:
+                return False
+            self._set_attributes(fd, entry)
+            return True
+        finally:
+            os.close(fd)
+
+    def _set_attributes(self, fd: int, entry: Entry) -> None:
+        self._own(fd)
+        os.fchmod(fd, entry.mode & _FILE_MODE)
+        os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+
+    def _own(self, fd: int) -> None:
+        if self._owner:
+            os.fchown(fd, *self._owner)
+
+    def _copy(self, entry: Entry, target: int) -> None:
+        """Copy content out of the store, verifying it again where it passes through our hands."""
+        source = self.blobs.open(entry.digest)
+        try:
+            if self._can_clone and entry.size >= _CLONE_FROM:
+                try:
+                    fcntl.ioctl(target, _FICLONE, source)
+                    if os.fstat(target).st_size == entry.size:
+                        return
+                    os.ftruncate(target, 0)
+                except OSError:
+                    self._can_clone = False
+            state = hashlib.sha256()
+            while data := os.read(source, _CHUNK):
+                state.update(data)
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(target, rest):]
+        finally:
+            os.close(source)
+        if state.digest() != entry.digest:
+            self.blobs.discard(entry.digest)
+            raise UnknownBlob(entry.digest)
+
+    def _move_in(self, temp: bytes, parent: int, name: bytes, path: bytes) -> None:
+        with writable(parent):
+            try:
+                os.rename(temp, name, src_dir_fd=self._incoming_fd, dst_dir_fd=parent)
+                return
+            except IsADirectoryError:
+                pass
+            remove(parent, name)
+            self._forget_below(path)
+            os.rename(temp, name, src_dir_fd=self._incoming_fd, dst_dir_fd=parent)
+
+    # ---- Directories on the way ------------------------------------------------------------------------------
+
+    def _enter_parent(self, directory: bytes) -> int:
+        """A descriptor of a directory of the tree, made if need be; kept open until another is wanted."""
+        if self._parent is not None and self._parent[0] == directory:
+            return self._parent[1]
+        self._leave_parent()
+        current = os.dup(self._tree_fd)
+        path = b""
+        for part in directory.split(b"/") if directory else ():
+            path = path + b"/" + part if path else part
+            try:
+                following = self._open_or_make(current, part, path)
+            finally:
+                os.close(current)
+            current = following
+        self._parent = directory, current
+        return current
+
+    def _open_or_make(self, current: int, part: bytes, path: bytes) -> int:
+        kind = kind_at(current, part)
+        if kind != stat.S_IFDIR:
+            # The layer has something below this path, so it is a directory there; its own entry comes later.
+            with writable(current):
+                if kind:
+                    os.unlink(part, dir_fd=current)
+                os.mkdir(part, 0o755, dir_fd=current)
+            self._known[path] = Entry(path, Kind.DIRECTORY, 0o755)
+        opened = os.open(part, OPEN_DIRECTORY, dir_fd=current)
+        if kind != stat.S_IFDIR:
+            self._own(opened)
+        return opened
+
+    def _leave_parent(self) -> None:
+        if self._parent is not None:
+            os.close(self._parent[1])
+            self._parent = None
+
+    def _remove(self, path: bytes) -> None:
+        """Take away whatever lies at a path; a way to it that leads through no directory means nothing does."""
+        self._leave_parent()
+        *parents, name = path.split(b"/")
+        current = os.dup(self._tree_fd)
+        try:
+            for part in parents:
+                following = os.open(part, OPEN_DIRECTORY, dir_fd=current)
+                os.close(current)
+                current = following
+            remove(current, name)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        finally:
+            os.close(current)
+        old = self._known.pop(path, None)
+        if old is not None and old.kind is Kind.DIRECTORY:
+            self._forget_below(path)
+
+    def _forget_below(self, path: bytes) -> None:
+        prefix = path + b"/"
+        for below in [p for p in self._known if p.startswith(prefix)]:
+            del self._known[below]

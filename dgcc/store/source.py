@@ -1,0 +1,157 @@
+"""The master's side of content: blobs served straight from the trees that have them, compressed where it helps.
+
+Called from the ORB's threads, several at a time. What is shared is the layers' BlobIndex, made for that, and the
+hot blobs, behind a lock that is never held while a file is read or compressed. A file may have changed since its
+digest was taken: content is verified before it is sent, and a path found wrong is told to its layer.
+"""
+
+import hashlib
+import os
+import stat
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+import zstandard
+
+from dgcc.store.blobindex import BlobIndex
+from dgcc.store.descent import OPEN_DIRECTORY, parent_fd
+from dgcc.store.digests import Stamp, digest_file, stamp_of
+from dgcc.store.entry import PIECE, Blob
+from dgcc.store.errors import BadPath, UnknownBlob
+
+ANSWER_BYTES = PIECE + PIECE // 2
+HOT_BYTES = 64 << 20
+
+_LEVEL = 1
+_COMPRESS_FROM = 128  # smaller content does not get smaller
+_EMPTY = hashlib.sha256(b"").digest()
+
+
+class TreeSource:
+    """Serves the content of layers, given by their `blobs`. hot_bytes: bound on what is kept ready to send."""
+
+    def __init__(self, indexes: Sequence[BlobIndex], hot_bytes: int = HOT_BYTES) -> None:
+        self._indexes = tuple(indexes)
+        self._hot: OrderedDict[bytes, Blob] = OrderedDict()
+        self._hot_room = hot_bytes
+        self._verified: dict[bytes, Stamp] = {}  # of large files, which are read in pieces
+        self._lock = threading.Lock()
+        self._own = threading.local()
+
+    def blobs(self, wanted: Sequence[bytes]) -> list[Blob]:
+        """Whole blobs in the order asked, as many as fit in ANSWER_BYTES but at least one.
+
+        Raises UnknownBlob for the first one if no file has this content now, or if it is larger than PIECE;
+        a later one that cannot be had ends the answer before it.
+        """
+        answer: list[Blob] = []
+        room = ANSWER_BYTES
+        for digest in wanted:
+            try:
+                blob = self._blob(digest)
+            except UnknownBlob:
+                if answer:
+                    break
+                raise
+            room -= len(blob.data) + 64
+            if room < 0 and answer:
+                break
+            answer.append(blob)
+        return answer
+
+    def piece(self, digest: bytes, offset: int, count: int) -> bytes:
+        """At most `count` bytes from `offset` on; empty at the end. Raises UnknownBlob as `blobs` does."""
+        for index, path in self._places(digest):
+            try:
+                with _opened(index.root, path) as (file, status):
+                    if self._is_still(digest, stamp_of(status), index, path):
+                        return os.pread(file, count, offset)
+            except (OSError, BadPath):
+                pass
+            index.suspect(path)
+        if digest == _EMPTY:
+            return b""
+        raise UnknownBlob(digest)
+
+    def _is_still(self, digest: bytes, stamp: Stamp, index: BlobIndex, path: bytes) -> bool:
+        """Whether a file with this stamp has this content; reads it the first time."""
+        if self._verified.get(digest) == stamp:
+            return True
+        found = digest_file(index.root.rstrip(b"/") + b"/" + path, 0)
+        if found is None or found.digest != digest or found.stamp != stamp:
+            return False
+        with self._lock:
+            self._verified[digest] = stamp
+        return True
+
+    def _places(self, digest: bytes) -> Iterator[tuple[BlobIndex, bytes]]:
+        for index in self._indexes:
+            for path in index.paths(digest):
+                yield index, path
+
+    def _blob(self, digest: bytes) -> Blob:
+        with self._lock:
+            blob = self._hot.get(digest)
+            if blob is not None:
+                self._hot.move_to_end(digest)
+                return blob
+        blob = self._packed(digest, self._read(digest))
+        with self._lock:
+            if digest not in self._hot:
+                self._hot[digest] = blob
+                self._hot_room -= len(blob.data)
+            while self._hot_room < 0 and self._hot:
+                _, old = self._hot.popitem(last=False)
+                self._hot_room += len(old.data)
+        return blob
+
+    def _read(self, digest: bytes) -> bytes:
+        if digest == _EMPTY:
+            return b""
+        for index, path in self._places(digest):
+            try:
+                with _opened(index.root, path) as (file, status):
+                    if status.st_size <= PIECE:
+                        data = os.pread(file, PIECE + 1, 0)
+                        if hashlib.sha256(data).digest() == digest:
+                            return data
+            except (OSError, BadPath):
+                pass
+            index.suspect(path)
+        raise UnknownBlob(digest)
+
+    def _packed(self, digest: bytes, data: bytes) -> Blob:
+        if len(data) >= _COMPRESS_FROM:
+            # A compressor is not to be used by two threads at once.
+            compressor = getattr(self._own, "compressor", None)
+            if compressor is None:
+                compressor = self._own.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+            packed = compressor.compress(data)
+            if len(packed) < len(data) * 9 // 10:
+                return Blob(digest, True, packed)
+        return Blob(digest, False, data)
+
+
+class _opened:
+    """A regular file below `root`, opened without following a symlink: gives (descriptor, its status)."""
+
+    def __init__(self, root: bytes, path: bytes) -> None:
+        self._root, self._path, self._file = root, path, -1
+
+    def __enter__(self) -> tuple[int, os.stat_result]:
+        root_fd = os.open(self._root, OPEN_DIRECTORY)
+        try:
+            with parent_fd(root_fd, self._path) as (directory, name):
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                self._file = os.open(name, flags, dir_fd=directory)
+        finally:
+            os.close(root_fd)
+        status = os.fstat(self._file)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(self._file)
+            raise OSError("not a regular file")
+        return self._file, status
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)

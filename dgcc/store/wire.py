@@ -1,0 +1,86 @@
+"""The store's values as the structs of idl/dgcc.idl, and back: the only place of the store that knows CORBA."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dgcc.corba import DGCC
+from dgcc.store.entry import Blob, Entry, Kind, Output, Page
+from dgcc.store.errors import UnknownBlob, UnknownLayer
+
+_TO_WIRE = {kind: getattr(DGCC, kind.name) for kind in Kind}
+_FROM_WIRE = {kind.name: kind for kind in Kind}
+
+
+def entry_to_wire(entry: Entry) -> Any:
+    """An Entry as DGCC.Entry."""
+    return DGCC.Entry(entry.path, _TO_WIRE[entry.kind], entry.mode, entry.mtime_ns, entry.size, entry.digest,
+                      entry.link)
+
+
+def entry_from_wire(entry: Any) -> Entry:
+    """A DGCC.Entry as Entry."""
+    return Entry(entry.path, _FROM_WIRE[str(entry.kind).rpartition(".")[2]], entry.mode, entry.mtime_ns, entry.size,
+                 entry.digest, entry.link)
+
+
+def entries_from_wire(entries: Iterable[Any]) -> list[Entry]:
+    """DGCC.Entry structs as Entry values."""
+    return [entry_from_wire(entry) for entry in entries]
+
+
+def page_to_wire(page: Page) -> Any:
+    """A Page as DGCC.Page."""
+    return DGCC.Page(page.upto, page.latest, [entry_to_wire(entry) for entry in page.entries])
+
+
+def page_from_wire(page: Any) -> Page:
+    """A DGCC.Page as Page."""
+    return Page(page.upto, page.latest, tuple(entries_from_wire(page.entries)))
+
+
+def blobs_to_wire(blobs: Iterable[Blob]) -> list[Any]:
+    """Blobs as DGCC.Blob structs."""
+    return [DGCC.Blob(blob.digest, blob.compressed, blob.data) for blob in blobs]
+
+
+def blob_from_wire(blob: Any) -> Blob:
+    """A DGCC.Blob as Blob."""
+    return Blob(blob.digest, blob.compressed, blob.data)
+
+
+def output_to_wire(root: bytes, output: Output) -> Any:
+    """An Output below `root` as DGCC.Output; what is in a spool file is left to be fetched."""
+    return DGCC.Output(root, entry_to_wire(output.entry), output.data)
+
+
+def output_from_wire(output: Any) -> tuple[bytes, Output]:
+    """A DGCC.Output as the root that it lies under, and the Output."""
+    return output.root, Output(entry_from_wire(output.what), output.data)
+
+
+class RemoteSource:
+    """A DGCC::Source by its stub, in the store's own values and errors."""
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    def changes(self, layer: str, since: int) -> Page:
+        """As in the IDL. Raises UnknownLayer."""
+        try:
+            return page_from_wire(self._stub.changes(layer, since))
+        except DGCC.UnknownLayer as error:
+            raise UnknownLayer(f"the master has no layer {layer}") from error
+
+    def blobs(self, wanted: Sequence[bytes]) -> list[Blob]:
+        """As in the IDL. Raises UnknownBlob."""
+        try:
+            return [blob_from_wire(blob) for blob in self._stub.blobs(list(wanted))]
+        except DGCC.UnknownBlob as error:
+            raise UnknownBlob(error.digest) from error
+
+    def piece(self, digest: bytes, offset: int, count: int) -> Blob:
+        """As in the IDL. Raises UnknownBlob."""
+        try:
+            return blob_from_wire(self._stub.piece(digest, offset, count))
+        except DGCC.UnknownBlob as error:
+            raise UnknownBlob(error.digest) from error
