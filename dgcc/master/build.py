@@ -18,7 +18,7 @@ from dgcc.master.clients import ClientServer
 from dgcc.master.dispatch import Dispatcher
 from dgcc.master.driver import Driver, start_driver
 from dgcc.master.overseer import Overseer
-from dgcc.master.planner import read_plan
+from dgcc.master.planner import Planner
 from dgcc.master.presence import Presence
 from dgcc.master.registry import LEASE_S, SlaveRegistry
 from dgcc.master.report import Report
@@ -86,6 +86,7 @@ class Build:
         presence = Presence(self._name, Gate(self._loop), self, trees.source, self._count_sent)
         self._trees = trees
         clients = ClientServer(self._dispatcher)
+        self._planner = Planner(options.driver, options.arguments, options.roots)
         await clients.start()
         tasks: list[asyncio.Task[None]] = []
         try:
@@ -106,6 +107,7 @@ class Build:
             if code < 0 and not self.signal:
                 self.signal = -code
         finally:
+            self._planner.cancel()
             for task in tasks:
                 task.cancel()
             self._dispatcher.stop(signals.SIGTERM)
@@ -140,8 +142,9 @@ class Build:
             self._dispatcher.local_slave = presence.local_name
 
     async def _plan(self, pool: ThreadPoolExecutor) -> None:
-        jobs = await read_plan(pool, self.options.driver, self.options.arguments, self.options.roots)
-        self._dispatcher.jobs.plan(jobs)
+        plan = await self._planner.read(pool)
+        if plan is not None:
+            self._dispatcher.jobs.plan((job.directory, job.target) for job in plan.jobs)
 
     async def _tick(self) -> None:
         """Expire leases; keep the queue of file events short."""

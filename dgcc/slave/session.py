@@ -10,18 +10,10 @@ from typing import Any
 from dgcc.corba import CORBA, DGCC
 from dgcc.slave.mirrors import MirrorPool
 from dgcc.store.mirror import Mirror
-from dgcc.store.pull import pull
-from dgcc.store.wire import entries_from_wire
-
-# A file may change between the page that names its digest and the pull of its content; then the page is read anew.
-_PULL_TRIES = 8
-_PULL_PAUSE_S = 0.1
+from dgcc.store.sync import follow
+from dgcc.store.wire import RemoteSource
 
 log = logging.getLogger(__name__)
-
-
-class HostTrouble(Exception):
-    """This slave cannot run the job though the job may be fine; another host should."""
 
 
 class ProtocolTrouble(Exception):
@@ -54,7 +46,7 @@ class Session:
         self.name = str(master._get_name())
         self.registry = master._get_registry()
         self.overseer = master._get_job_overseer()
-        self.source = master._get_store()
+        self.source = RemoteSource(master._get_store())
         self.lease = 0
         self.lease_s = 0
         self.renewed = time.monotonic()
@@ -74,7 +66,8 @@ class Session:
     def sync(self, need: Any) -> tuple[Path, int]:
         """Bring a layer to the version that a job needs (a DGCC.LayerNeed).
 
-        Returns the directory that holds it and the bytes pulled. Raises HostTrouble or ProtocolTrouble.
+        Returns the directory that holds it and the bytes pulled. Raises ProtocolTrouble, StoreError, OSError and
+        CORBA.SystemException.
         """
         with self._lock:
             copy = self._layers.get(need.layer)
@@ -83,43 +76,16 @@ class Session:
                 copy = self._layers[need.layer] = LayerCopy(self._mirrors.acquire(host, need.root))
         received = 0
         with copy.lock:
-            if copy.version == 0:
-                received += self._read(need.layer, copy, whole=True)
-            while copy.version < need.version:
-                before = copy.version
-                received += self._read(need.layer, copy, whole=False)
-                if copy.version <= before:
-                    raise ProtocolTrouble(f"the master has no version {need.version} of {need.layer}")
+            if copy.version < need.version or copy.version == 0:
+                try:
+                    done = follow(self.source, need.layer, copy.mirror, copy.version)
+                except BaseException:
+                    copy.version = 0  # the mirror may be half way between two versions
+                    raise
+                copy.version, received = done.version, done.received
+            if copy.version < need.version:
+                raise ProtocolTrouble(f"the master has no version {need.version} of {need.layer}")
         return copy.mirror.tree, received
-
-    def _read(self, layer: str, copy: LayerCopy, *, whole: bool) -> int:
-        """Read one page of a layer, or all of it from nothing, into its mirror."""
-        received = 0
-        if whole:
-            copy.mirror.begin_full()
-        version = copy.version
-        tries = 0
-        while True:
-            try:
-                page = self.source.changes(layer, version)
-                entries = entries_from_wire(page.entries)
-                received += pull(self.source, entries, self._mirrors.blobs)
-            except DGCC.UnknownBlob as error:
-                tries += 1
-                if tries >= _PULL_TRIES:
-                    raise HostTrouble("a file of the project keeps changing while it is fetched") from error
-                time.sleep(_PULL_PAUSE_S)
-                continue
-            except DGCC.UnknownLayer as error:
-                raise ProtocolTrouble(f"the master does not know its layer {layer}") from error
-            copy.mirror.apply(entries)
-            version = page.upto
-            if not whole or page.upto >= page.latest:
-                break
-        if whole:
-            copy.mirror.end_full()
-        copy.version = version
-        return received
 
     def renew(self, load: Any) -> bool:
         """Renew the lease. False: the master is gone, or has given us up."""

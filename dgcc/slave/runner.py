@@ -1,0 +1,139 @@
+"""Runs one job: brings its layers up to date, runs it in its jail, makes its result."""
+
+import hashlib
+import itertools
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from dgcc.corba import CORBA, DGCC
+from dgcc.slave.session import ProtocolTrouble, Running, Session
+from dgcc.store.entry import Entry, Kind
+from dgcc.store.errors import BadDigest, BadPath, BadVersion, StoreError, UnknownLayer
+from dgcc.store.jail import (
+    NOBODY,
+    JailCancelled,
+    JailResult,
+    JailRun,
+    JailSpec,
+    Overlay,
+    changes,
+    remove_scratch,
+)
+from dgcc.store.wire import entry_to_wire
+
+# Content up to this size in all travels inside the result; larger files are fetched in pieces.
+INLINE_BYTES = 1 << 20
+_MOST_PRINTED = 32 << 20  # bytes
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs jobs, each in a scratch directory of its own."""
+
+    def __init__(self, directory: Path, owner: tuple[int, int] | None) -> None:
+        """`directory` holds the scratch directories; `owner` as in SlaveOptions."""
+        self._directory = directory
+        self._owner = owner or (NOBODY, NOBODY)
+        self._numbers = itertools.count(1)
+        directory.mkdir(parents=True, exist_ok=True)
+        self.clean()
+
+    def clean(self) -> None:
+        """Remove all scratch directories, those of an earlier run too. No job may be running."""
+        for scratch in self._directory.iterdir():
+            self.remove(scratch)
+
+    def remove(self, scratch: Path) -> None:
+        """Remove one scratch directory; trouble with it is logged."""
+        try:
+            remove_scratch(scratch)
+        except OSError as error:
+            log.warning("cannot remove %s: %s", scratch, error)
+
+    def run(
+        self, session: Session, job: Any, running: Running, lock: threading.Lock
+    ) -> tuple[Any, Path | None, dict[int, Path]]:
+        """Run a DGCC.Job to its end.
+
+        Returns its DGCC.Result; the scratch directory, for the caller to remove; and the outputs left there for
+        the master to fetch, by their index in the result. `lock` guards `running`.
+        """
+        result = DGCC.Result(job.id, DGCC.HOST_FAILED, "", 0, 0, 0.0, 0.0, 0, time.time_ns(), 0, [], [])
+        scratch = None
+        try:
+            lowers = []
+            for need in job.layers:
+                tree, received = session.sync(need)
+                lowers.append(tree)
+                result.received += received
+            scratch = self._directory / f"{os.getpid()}-{next(self._numbers)}"
+            scratch.mkdir(mode=0o755)
+            spec = self._spec(job, scratch, lowers)
+            jail = JailRun(spec, merge=job.merge, deadline_s=job.deadline_s, max_output=_MOST_PRINTED)
+            with lock:
+                running.jail = jail
+                if running.cancelled:
+                    jail.kill()
+            result.started_ns = time.time_ns()
+            ended = jail.run()
+            kept = self._collect(job, spec, lowers, result)
+            self._fill(result, ended)
+            return result, scratch, kept
+        except JailCancelled:
+            result.trouble = "the job was cancelled"
+        except (ProtocolTrouble, BadDigest, BadPath, BadVersion, UnknownLayer) as error:
+            result.how, result.trouble = DGCC.PROTOCOL_FAILED, str(error)
+        except StoreError as error:
+            result.trouble = str(error)
+        except CORBA.SystemException as error:
+            result.trouble = f"the master does not answer ({type(error).__name__})"
+        except OSError as error:
+            result.trouble = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        return result, scratch, {}
+
+    def _spec(self, job: Any, scratch: Path, lowers: list[Path]) -> JailSpec:
+        overlays = tuple(
+            Overlay(need.root, (os.fsencode(tree),)) for need, tree in zip(job.layers, lowers, strict=True)
+        )
+        return JailSpec(
+            scratch=scratch, program=job.program, argv=tuple(job.argv), env=tuple(job.env), cwd=job.cwd,
+            umask=job.umask_, inside_uid=job.uid, inside_gid=job.gid, outside_uid=self._owner[0],
+            outside_gid=self._owner[1], overlays=overlays,
+        )  # fmt: skip
+
+    @staticmethod
+    def _fill(result: Any, ended: JailResult) -> None:
+        result.how = DGCC.ENDED
+        result.exit_code, result.signal_ = ended.exit_code, ended.signal
+        result.cpu_s, result.wall_s, result.max_rss = ended.cpu_s, ended.wall_s, ended.max_rss
+        result.stdio = [DGCC.Chunk(fd, data) for fd, data in ended.chunks]
+
+    @staticmethod
+    def _collect(job: Any, spec: JailSpec, lowers: list[Path], result: Any) -> dict[int, Path]:
+        """Put what the job changed into the result. Returns what is too large for it."""
+        kept: dict[int, Path] = {}
+        room = INLINE_BYTES
+        for number, (need, tree) in enumerate(zip(job.layers, lowers, strict=True)):
+            upper = spec.upper(number)
+            for change in changes(upper, [tree]):
+                if change.path == b".":
+                    continue  # the root directory's own mode is not the job's to change
+                digest, data = b"", b""
+                if change.kind is Kind.FILE:
+                    path = upper / os.fsdecode(change.path)
+                    if change.size <= room:
+                        data = path.read_bytes()
+                        digest = hashlib.sha256(data).digest()
+                        room -= len(data)
+                    else:
+                        with path.open("rb") as file:
+                            digest = hashlib.file_digest(file, "sha256").digest()
+                        kept[len(result.files)] = path
+                entry = Entry(change.path, change.kind, change.mode, change.mtime_ns, change.size, digest, change.link)
+                result.files.append(DGCC.Output(need.root, entry_to_wire(entry), data))
+        return kept
