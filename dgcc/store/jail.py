@@ -1,7 +1,7 @@
 """Runs one command in a jail, collects its output, and says what went wrong and whose fault it is.
 
-What the job wrote is found by `changes(spec.upper(i), lower)` afterwards; `remove_scratch` clears the rest away.
-The jail itself is dgcc-jail, a program in C; native/jail.h describes it.
+What the job wrote is found by `changes(spec.upper(i), lower)` afterwards; `remove_scratch` clears the rest
+away. The jail itself is dgcc-jail, a program in C; native/jail.h describes it.
 """
 
 import contextlib
@@ -200,7 +200,7 @@ class _Conversation:
             jail.wait()
 
     def _hang_up(self, jail: subprocess.Popen[bytes]) -> None:
-        """Close the jail's stdin: it kills its first process, the kernel the others, and only then it ends."""
+        """Close the jail's stdin: it kills its first process, the kernel the others; only then it ends."""
         assert jail.stdin
         if not jail.stdin.closed:
             with contextlib.suppress(KeyError):
@@ -276,7 +276,7 @@ def probe(directory: Path | None = None, *, outside: tuple[int, int] = (NOBODY, 
                 made = [change.path for change in changes(spec.upper(0), [lower])]
                 if result.exit_code or result.signal or made != [b"made"]:
                     printed = b"".join(data for _, data in result.chunks).decode(errors="replace").strip()
-                    return f"a jail starts here, but its overlay does not work: {printed or 'no file arrived'}"
+                    return f"a jail starts, but its overlay does not work: {printed or 'no file arrived'}"
             finally:
                 remove_scratch(scratch)
     except JailError as error:

@@ -44,12 +44,12 @@ HOST_SYSTEM = tuple(
 class JailSpec:
     """All that makes up one job in its jail. Paths are absolute and normalised, as bytes.
 
-    scratch: an empty directory of the caller, on a disk (not itself on an overlay). program: a path, or a name
-    for PATH. env: the exact environment, as KEY=VALUE. inside_*: ids the job sees as its own. outside_*: ids it
-    has on the host if the caller is root; otherwise it has the caller's. tmpfs: empty, private, writable
-    directories, besides /tmp, /var/tmp and /dev/shm. rlimits: (name, number), with the names of setrlimit in
-    lower case. host_root: the host's whole root read-only instead of `binds` alone, and its network; only then a
-    job of root stays root, so this is for the caller's own commands, never for those of others.
+    scratch: an empty directory of the caller, on a disk (not itself on an overlay). program: a path, or a
+    name for PATH. env: the exact environment, as KEY=VALUE. inside_*: ids the job sees as its own. outside_*:
+    ids it has on the host if the caller is root; otherwise it has the caller's. tmpfs: empty, private,
+    writable directories, besides /tmp, /var/tmp and /dev/shm. rlimits: (name, number), with the names of
+    setrlimit in lower case. host_root: the host's whole root read-only, `binds` on top, and its network; only
+    then a job of root stays root, so this is for the caller's own commands, never for those of others.
     """
 
     scratch: Path

@@ -43,10 +43,10 @@ def changes(upper: Path, lower: Sequence[Path], ignored: list[Ignored] | None = 
 
     What cannot be brought home, such as a socket, is added to `ignored`. The changes are in an order in which
     they can be applied one after the other: a directory comes before what is in it, and what was replaced by
-    something of another kind is first GONE. GONE means the path and all beneath it. A file that was opened for
-    writing is reported even if its content is the same. A directory is reported when it is new or its mode
-    changed. Hard links are reported as separate files. Files that their owner may not read are made readable on
-    the way; `mode` is the job's. Raises OSError.
+    something of another kind is first GONE. GONE means the path and all beneath it. A file that was opened
+    for writing is reported even if its content is the same. A directory is reported when it is new or its
+    mode changed. Hard links are reported as separate files. Files that their owner may not read are made
+    readable on the way; `mode` is the job's. Raises OSError.
     """
     reader = _Reader([] if ignored is None else ignored)
     top = os.fsencode(upper)
