@@ -1,0 +1,40 @@
+"""Which command names are compilers, which stand in front of one, and which run a whole build of their own."""
+
+import re
+
+# The first part of a cross compiler's triple, as GNU config names machines.
+_MACHINE = (
+    rb"(?:x86_64|amd64|i[3-6]86|arm|armeb|armv[0-9][0-9a-z]*|aarch64(?:_be)?|aarch64_ilp32|mips[0-9a-z]*|powerpc[0-9a-z]*"
+    rb"|ppc[0-9a-z]*|riscv(?:32|64)|s390x?|sparc[0-9a-z]*|m68k|m68hc11|sh[0-9]?[a-z]*|hppa[0-9.]*|alpha[0-9a-z]*|ia64"
+    rb"|loongarch(?:32|64)|or1k|xtensa|msp430|nios2|microblaze[a-z]*|arc[a-z0-9]*|csky|avr|h8300|rx|v850|pru|tilegx)"
+)
+_COMPILER = re.compile(
+    rb"(?:(?P<triple>" + _MACHINE + rb"(?:-[A-Za-z0-9_.]+){0,3})-)?"
+    rb"(?P<kind>gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-[0-9][0-9.]*)?"
+)
+_STANDARD = {b"c89": "CC", b"c99": "CC"}
+_STANDARD_SCRIPTS = frozenset((b"c89", b"c99", b"c89-gcc", b"c99-gcc"))
+
+FRONTS = frozenset((b"ccache", b"distcc", b"sccache", b"icecc", b"icerun", b"pump", b"buildcache", b"nocc", b"homcc",
+                    b"colorgcc", b"gomacc", b"fbuild", b"yadcc", b"firebuild", b"bear", b"scan-build", b"intercept-cc"))
+BUILDERS = frozenset((b"make", b"gmake", b"gnumake", b"ninja", b"ninja-build", b"samu", b"cmake", b"ctest", b"meson", b"scons",
+                      b"bazel", b"waf", b"bmake", b"pmake", b"cargo", b"go", b"msbuild", b"xcodebuild", b"dpkg-buildpackage",
+                      b"rpmbuild", b"ant", b"mvn", b"gradle", b"npm", b"tup", b"redo", b"automake", b"autoreconf", b"configure"))
+
+
+def language(name: bytes) -> str | None:
+    """Return "CC" or "CXX" where `name`, without directory, is a compiler's, else None.
+
+    Wrappers that change what is compiled (musl-gcc and its kind) are not taken for compilers.
+    """
+    if name in _STANDARD:
+        return _STANDARD[name]
+    found = _COMPILER.fullmatch(name)
+    if found is None or b"musl" in (found["triple"] or b""):
+        return None
+    return "CXX" if found["kind"].endswith(b"++") else "CC"
+
+
+def is_standard_script(name: bytes) -> bool:
+    """Tell whether `name` is one of the scripts c89 and c99, which run gcc."""
+    return name in _STANDARD_SCRIPTS
