@@ -204,7 +204,7 @@ class BlobWriter:
     def __init__(self, temp: Path) -> None:
         self.size = 0
         self._state = hashlib.sha256()
-        self._file = open(temp, "xb", buffering=0)
+        self._file = open(temp, "xb", buffering=0)  # noqa: SIM115
 
     def write(self, data: bytes) -> None:
         """Append. Raises OSError, e.g. when the disk is full."""

@@ -18,7 +18,8 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-KEEP_S = 60 * 24 * 3600
+_DAY_S = 24 * 3600
+KEEP_S = 60 * _DAY_S
 """Trees that were not built for so long (seconds) are forgotten."""
 
 _SCHEMA = """
@@ -53,7 +54,11 @@ class DigestCache:
         def read(db: sqlite3.Connection) -> dict[bytes, tuple[Stamp, bytes]]:
             rows = db.execute("SELECT path, size, mtime, ctime, inode, digest FROM digest "
                               "WHERE path >= ? AND path < ?", (low, high))
-            return {row[0][skip:]: (Stamp._make(row[1:5]), row[5]) for row in rows}
+            known = {row[0][skip:]: (Stamp._make(row[1:5]), row[5]) for row in rows}
+            now = int(self._clock())
+            with db:
+                db.execute("UPDATE root SET used = ? WHERE path = ? AND used < ?", (now, root, now - _DAY_S))
+            return known
 
         return self._use(read) or {}
 

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from dgcc.store.errors import BadPath, shown
 
@@ -75,19 +75,22 @@ def kind_at(directory_fd: int, name: bytes) -> int:
         return 0
 
 
-def remove(directory_fd: int, name: bytes) -> None:
-    """Remove whatever lies at `name`, a directory with all that is in it; nothing there is no error."""
+def remove(directory_fd: int, name: bytes, *, insist: bool = False) -> None:
+    """Remove whatever lies at `name`, a directory with all that is in it; nothing there is no error.
+
+    insist: also where a directory of ours is read-only. Raises OSError.
+    """
     kind = kind_at(directory_fd, name)
     if kind == 0:
         return
-    with writable(directory_fd):
+    with writable(directory_fd) if insist else nullcontext():
         if kind != stat.S_IFDIR:
             os.unlink(name, dir_fd=directory_fd)
             return
         inner = os.open(name, OPEN_DIRECTORY, dir_fd=directory_fd)
         try:
             for child in os.listdir(inner):
-                remove(inner, os.fsencode(child))
+                remove(inner, os.fsencode(child), insist=insist)
         finally:
             os.close(inner)
         os.rmdir(name, dir_fd=directory_fd)

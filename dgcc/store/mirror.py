@@ -51,9 +51,9 @@ class Mirror:
         known = manifest.take(self._manifest_path)
         directory_fd = os.open(directory, OPEN_DIRECTORY)
         try:
-            remove(directory_fd, b"incoming")
+            remove(directory_fd, b"incoming", insist=True)
             if known is None:
-                remove(directory_fd, b"tree")
+                remove(directory_fd, b"tree", insist=True)
         finally:
             os.close(directory_fd)
         incoming = directory / "incoming"
@@ -242,7 +242,7 @@ class Mirror:
                 return
             except IsADirectoryError:
                 pass
-            remove(parent, name)
+            remove(parent, name, insist=True)
             self._forget_below(path)
             os.rename(temp, name, src_dir_fd=self._incoming_fd, dst_dir_fd=parent)
 
@@ -294,7 +294,7 @@ class Mirror:
                 following = os.open(part, OPEN_DIRECTORY, dir_fd=current)
                 os.close(current)
                 current = following
-            remove(current, name)
+            remove(current, name, insist=True)
         except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:

@@ -8,7 +8,7 @@ from dgcc.store.entry import Blob, Entry, Kind, Output, Page
 from dgcc.store.errors import UnknownBlob, UnknownLayer
 
 _TO_WIRE = {kind: getattr(DGCC, kind.name) for kind in Kind}
-_FROM_WIRE = {kind.name: kind for kind in Kind}
+_FROM_WIRE = {item: kind for kind, item in _TO_WIRE.items()}
 
 
 def entry_to_wire(entry: Entry) -> Any:
@@ -19,7 +19,7 @@ def entry_to_wire(entry: Entry) -> Any:
 
 def entry_from_wire(entry: Any) -> Entry:
     """A DGCC.Entry as Entry."""
-    return Entry(entry.path, _FROM_WIRE[str(entry.kind).rpartition(".")[2]], entry.mode, entry.mtime_ns, entry.size,
+    return Entry(entry.path, _FROM_WIRE[entry.kind], entry.mode, entry.mtime_ns, entry.size,
                  entry.digest, entry.link)
 
 

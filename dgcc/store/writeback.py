@@ -1,0 +1,263 @@
+"""Writing what a job made into the project's tree, on the master: whole files, by rename, below the root only.
+
+All content is first written to temporary files beside its place, so that a full disk or a path that cannot be
+written is met before anything has changed; then deletions, directories, files and links follow.
+"""
+
+import errno
+import hashlib
+import itertools
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from dgcc.store.descent import OPEN_DIRECTORY, components, kind_at, parent_fd, parent_of, remove
+from dgcc.store.digests import Stamp, stamp_of
+from dgcc.store.entry import Entry, Kind, Output
+from dgcc.store.errors import BadPath, WriteBackError
+from dgcc.store.selection import TEMP_PREFIX, Selection
+
+_CHUNK = 1 << 20
+_serial = itertools.count()
+
+
+class Written(NamedTuple):
+    """A file that was written, as it is here now (its own time included), for `Layer.written`."""
+
+    entry: Entry
+    stamp: Stamp
+
+
+class _Ready(NamedTuple):
+    """An output's content in a temporary file (or symlink) of the directory `place`."""
+
+    output: Output
+    place: bytes
+    temp: bytes
+    inode: int
+
+
+def write_outputs(root: bytes, outputs: Sequence[Output], selection: Selection | None = None) -> list[Written]:
+    """Write a job's outputs below the absolute directory `root`; returns its files in the order written.
+
+    Files and links appear in the order of `outputs`, which should be that of their times on the slave: an output
+    whose mtime_ns is 0 gets the present time, so the order is what make will see. Another time is kept. An
+    existing file is replaced, also by the same content.
+
+    Raises WriteBackError, which names the path: it does not lie below the root, or would be reached through a
+    symlink; it is one that jobs do not see (version control, our own files); a directory that goes holds
+    such files; a file would be setuid; the content is not what was announced; the system refuses. No temporary
+    file is left, and unless the system refused in the last step nothing has changed.
+    """
+    selection = selection or Selection()
+    for output in outputs:
+        _check(output.entry, selection)
+    with _opened_root(root) as root_fd:
+        batch = _Batch(root, root_fd, outputs, selection)
+        try:
+            batch.check_removals()
+            batch.prepare()
+            return batch.commit()
+        finally:
+            batch.clean()
+
+
+def _check(entry: Entry, selection: Selection) -> None:
+    try:
+        components(entry.path)
+    except BadPath as error:
+        raise WriteBackError(entry.path, "a slave sent a path that does not lie below the root") from error
+    if selection.hides(entry.path):
+        raise WriteBackError(entry.path, "jobs on slaves do not see this path, and may not write it")
+    if entry.kind is Kind.FILE and entry.mode & (stat.S_ISUID | stat.S_ISGID):
+        raise WriteBackError(entry.path, "a slave sent a setuid or setgid file")
+
+
+@contextmanager
+def _opened_root(root: bytes) -> Iterator[int]:
+    try:
+        fd = os.open(root, OPEN_DIRECTORY)
+    except OSError as error:
+        raise WriteBackError(root, os.strerror(error.errno or errno.EIO)) from error
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _blame(path: bytes) -> Iterator[None]:
+    """Turn what goes wrong at a path into a WriteBackError that names it."""
+    try:
+        yield
+    except BadPath as error:
+        raise WriteBackError(path, "it would be reached through something that is not a directory") from error
+    except OSError as error:
+        raise WriteBackError(path, os.strerror(error.errno or errno.EIO)) from error
+
+
+class _Batch:
+    """The outputs of one job on their way into one tree."""
+
+    def __init__(self, root: bytes, root_fd: int, outputs: Sequence[Output], selection: Selection) -> None:
+        self._root = root
+        self._root_fd = root_fd
+        self._outputs = outputs
+        self._selection = selection
+        self._ready: list[_Ready] = []
+        # Directories that will not be there, or not be the same ones, when files are moved in.
+        self._doomed = {o.entry.path for o in outputs if o.entry.kind is not Kind.DIRECTORY}
+
+    # ---- Before anything changes -----------------------------------------------------------------------------
+
+    def check_removals(self) -> None:
+        """Refuse to remove a directory that holds what the job could not see."""
+        for output in self._outputs:
+            path = output.entry.path
+            if output.entry.kind is Kind.DIRECTORY:
+                continue
+            with _blame(path), suppress(FileNotFoundError), parent_fd(self._root_fd, path) as (parent, name):
+                if kind_at(parent, name) == stat.S_IFDIR and self._holds_unseen(path):
+                    raise WriteBackError(path, "the job removed this directory, which holds files (such as objects "
+                                               "or version control) that it did not see")
+
+    def _holds_unseen(self, path: bytes) -> bool:
+        for directory, names, files in os.walk(os.path.join(self._root, path)):
+            if not all(self._selection.enters(name) for name in names):
+                return True
+            for name in files:
+                file = os.path.join(directory, name)
+                status = os.lstat(file)
+                if not stat.S_ISLNK(status.st_mode) and not self._selection.takes_file(file, status):
+                    return True
+        return False
+
+    def prepare(self) -> None:
+        """Write all content to temporary files."""
+        for output in self._outputs:
+            entry = output.entry
+            if entry.kind in (Kind.FILE, Kind.SYMLINK):
+                with _blame(entry.path):
+                    place = self._place(entry.path)
+                    temp = TEMP_PREFIX + b"%d-%d" % (os.getpid(), next(_serial))
+                    with parent_fd(self._root_fd, place + b"/" + temp if place else temp) as (directory, _):
+                        self._ready.append(_Ready(output, place, temp, _fill(directory, temp, output)))
+
+    def _place(self, path: bytes) -> bytes:
+        """The nearest directory on the way to `path` that is there now and will still be."""
+        place = parent_of(path)
+        while place:
+            if not any(place == gone or place.startswith(gone + b"/") for gone in self._doomed):
+                with suppress(FileNotFoundError), parent_fd(self._root_fd, place) as (parent, name):
+                    kind = kind_at(parent, name)
+                    if kind == stat.S_IFDIR:
+                        return place
+                    if kind and not self._will_be_directory(place):
+                        raise BadPath(f"{place!r} is not a directory")
+            place = parent_of(place)
+        return b""
+
+    def _will_be_directory(self, path: bytes) -> bool:
+        return any(o.entry.path == path and o.entry.kind is Kind.DIRECTORY for o in self._outputs)
+
+    # ---- The changes -----------------------------------------------------------------------------------------
+
+    def commit(self) -> list[Written]:
+        """Remove, make directories, move files in, set the modes of directories."""
+        gone = [o.entry.path for o in self._outputs if o.entry.kind is Kind.GONE]
+        for path in sorted(gone, reverse=True):
+            with _blame(path), suppress(FileNotFoundError), parent_fd(self._root_fd, path) as (parent, name):
+                remove(parent, name)
+        directories = sorted((o.entry for o in self._outputs if o.entry.kind is Kind.DIRECTORY), key=lambda e: e.path)
+        for entry in directories:
+            with _blame(entry.path), parent_fd(self._root_fd, entry.path) as (parent, name):
+                if kind_at(parent, name) != stat.S_IFDIR:
+                    remove(parent, name)
+                    os.mkdir(name, entry.mode & 0o777 | 0o700, dir_fd=parent)
+        written = []
+        while self._ready:
+            done = self._move_in(self._ready[0])
+            del self._ready[0]
+            if done is not None:
+                written.append(done)
+        for entry in reversed(directories):
+            with _blame(entry.path), parent_fd(self._root_fd, entry.path) as (parent, name):
+                _set_mode(parent, name, entry.mode)
+        return written
+
+    def _move_in(self, ready: _Ready) -> Written | None:
+        entry = ready.output.entry
+        temp = ready.place + b"/" + ready.temp if ready.place else ready.temp
+        with (
+            _blame(entry.path),
+            parent_fd(self._root_fd, temp) as (source, _),
+            parent_fd(self._root_fd, entry.path) as (target, name),
+        ):
+            if kind_at(target, name) == stat.S_IFDIR:
+                remove(target, name)
+            os.rename(ready.temp, name, src_dir_fd=source, dst_dir_fd=target)
+            status = os.lstat(name, dir_fd=target)
+        if entry.kind is not Kind.FILE or status.st_ino != ready.inode:
+            return None
+        here = Entry(entry.path, Kind.FILE, stat.S_IMODE(status.st_mode), status.st_mtime_ns, status.st_size,
+                     entry.digest)
+        return Written(here, stamp_of(status))
+
+    def clean(self) -> None:
+        """Remove temporary files that were not moved."""
+        for ready in self._ready:
+            temp = ready.place + b"/" + ready.temp if ready.place else ready.temp
+            with suppress(OSError, BadPath), parent_fd(self._root_fd, temp) as (directory, name):
+                os.unlink(name, dir_fd=directory)
+        self._ready.clear()
+
+
+def _set_mode(parent: int, name: bytes, mode: int) -> None:
+    fd = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+    try:
+        if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
+            os.fchmod(fd, mode)
+    finally:
+        os.close(fd)
+
+
+def _fill(directory: int, temp: bytes, output: Output) -> int:
+    """Make the temporary file or symlink `temp`, complete with mode and time; returns its inode number."""
+    entry = output.entry
+    times = (entry.mtime_ns, entry.mtime_ns)
+    if entry.kind is Kind.SYMLINK:
+        os.symlink(entry.link, temp, dir_fd=directory)
+        if entry.mtime_ns:
+            os.utime(temp, ns=times, dir_fd=directory, follow_symlinks=False)
+        return os.lstat(temp, dir_fd=directory).st_ino
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    try:
+        state, size = hashlib.sha256(), 0
+        for piece in _content(output):
+            state.update(piece)
+            size += len(piece)
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(fd, rest):]
+        if size != entry.size or (entry.digest and state.digest() != entry.digest):
+            raise WriteBackError(entry.path, f"its content of {size} bytes is not what the slave announced")
+        os.fchmod(fd, entry.mode)
+        if entry.mtime_ns:
+            os.utime(fd, ns=times)
+        return os.fstat(fd).st_ino
+    except BaseException:
+        os.unlink(temp, dir_fd=directory)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _content(output: Output) -> Iterator[bytes]:
+    if not output.spool:
+        yield output.data
+        return
+    with open(output.spool, "rb") as file:
+        while data := file.read(_CHUNK):
+            yield data
