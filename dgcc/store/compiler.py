@@ -86,7 +86,8 @@ def parts(compiler: bytes) -> Parts:
     include_dirs: dict[bytes, None] = {}
     for language in _LANGUAGES:
         for listing in _SEARCH.findall(_search_list(compiler, language)):
-            include_dirs.update((line.strip(), None) for line in listing.splitlines() if line.strip())
+            lines = (line.strip() for line in listing.splitlines())
+            include_dirs.update((line, None) for line in lines if line.startswith(b"/"))
     if not include_dirs:
         raise CompilerError(f"'{shown(compiler)}' does not say where its headers are; is it a C compiler?")
     return Parts(driver, tuple(programs), tuple(libraries), tuple(include_dirs), _specs(compiler))
@@ -184,8 +185,7 @@ def _identity(found: Parts, cache: DigestCache) -> bytes:
     for directory, names in sorted(by_directory.items()):
         for name, digest in _digests(directory, names, cache):
             add(b"file", directory + b"/" + name, digest)
-    for tree in _trees(found.include_dirs):
-        files, links = _contents(tree)
+    for tree, (files, links) in sorted(_trees(found.include_dirs).items()):
         for path, link in sorted(links.items()):
             add(b"link", tree + b"/" + path, link)
         for path, digest in _digests(tree, files, cache):
@@ -193,22 +193,23 @@ def _identity(found: Parts, cache: DigestCache) -> bytes:
     return state.digest()
 
 
-def _trees(include_dirs: Iterable[bytes]) -> list[bytes]:
-    """The directories to read so that each include directory is read once, with those that symlinks lead to."""
-    trees: list[bytes] = []
+def _trees(include_dirs: Iterable[bytes]) -> dict[bytes, tuple[list[bytes], dict[bytes, bytes]]]:
+    """The contents of the include directories, each read once, and of directories that symlinks there lead to."""
+    trees: dict[bytes, tuple[list[bytes], dict[bytes, bytes]]] = {}
     pending = sorted({os.path.realpath(directory) for directory in include_dirs})
     while pending:
         tree = pending.pop(0)
         if any(_within(tree, known) for known in trees) or not os.path.isdir(tree):
             continue
-        trees.append(tree)
-        _, links = _contents(tree)
-        for path in links:
+        for inner in [known for known in trees if _within(known, tree)]:
+            del trees[inner]
+        trees[tree] = _contents(tree)
+        for path in trees[tree][1]:
             target = os.path.realpath(os.path.join(tree, path))
             # A link that leads to something around the headers would make us read the whole system.
             if os.path.isdir(target) and not _within(tree, target):
                 pending.append(target)
-    return sorted(tree for tree in trees if not any(_within(tree, other) for other in trees if other != tree))
+    return trees
 
 
 def _within(path: bytes, directory: bytes) -> bool:
