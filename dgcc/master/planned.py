@@ -1,0 +1,89 @@
+"""What a plan is made of: the jobs that make would run, and which of them await which."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+# A bound on what a makefile of a strange shape can cost; real graphs stay far below.
+_MOST_EDGES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedJob:
+    """One recipe line that make would run.
+
+    `directory` is absolute; `target` as make names it; `command` as make prints it, newlines included; `makefile`
+    and `line` say where the recipe is (empty and 0 if make has it built in); `prerequisites` are the target's,
+    order-only ones among them.
+    """
+
+    directory: bytes
+    target: bytes
+    command: bytes
+    makefile: bytes = b""
+    line: int = 0
+    prerequisites: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All planned jobs in make's order, and the `prerequisites` of every (directory, target) that make knows."""
+
+    jobs: tuple[PlannedJob, ...] = ()
+    prerequisites: Mapping[tuple[bytes, bytes], tuple[bytes, ...]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    @cached_property
+    def _by_target(self) -> dict[tuple[bytes, bytes], tuple[int, ...]]:
+        places: dict[tuple[bytes, bytes], list[int]] = {}
+        for place, job in enumerate(self.jobs):
+            places.setdefault((job.directory, job.target), []).append(place)
+        return {key: tuple(found) for key, found in places.items()}
+
+    def find(self, directory: bytes, target: bytes) -> tuple[PlannedJob, ...]:
+        """Return the jobs of one target, in the order of its recipe's lines; empty if none is planned."""
+        return tuple(self.jobs[place] for place in self._by_target.get((directory, target), ()))
+
+    @cached_property
+    def edges(self) -> tuple[tuple[int, ...], ...]:
+        """For each job, by its place in `jobs`, the places of those that must end before it starts.
+
+        The lines of one recipe follow each other; its first line awaits the last lines of its prerequisites, where
+        need be through targets without a recipe. A target's circular prerequisites are dropped, as make drops them.
+        """
+        through: dict[tuple[bytes, bytes], tuple[int, ...]] = {}
+        awaited: list[tuple[int, ...]] = [()] * len(self.jobs)
+        left = _MOST_EDGES
+        for key, places in self._by_target.items():
+            for earlier, later in zip(places, places[1:], strict=False):
+                awaited[later] = (earlier,)
+            if left > 0:
+                found = self._await(key, through)
+                left -= len(found)
+                awaited[places[0]] = found
+        return tuple(awaited)
+
+    def _await(self, key: tuple[bytes, bytes], through: dict[tuple[bytes, bytes], tuple[int, ...]]) -> tuple[int, ...]:
+        """Collect the last jobs of the prerequisites of `key`; `through` keeps the answer for targets without any."""
+        directory = key[0]
+        found: dict[int, None] = {}
+        seen = {key}
+        waiting = list(reversed(self.prerequisites.get(key, ())))
+        while waiting:
+            name = (directory, waiting.pop())
+            if name in seen:
+                continue
+            seen.add(name)
+            places = self._by_target.get(name)
+            if places:
+                found[places[-1]] = None
+            elif name in through:
+                found.update(dict.fromkeys(through[name]))
+            else:
+                waiting.extend(reversed(self.prerequisites.get(name, ())))
+        result = tuple(found)
+        if key not in self._by_target:
+            through[key] = result
+        return result
