@@ -1,7 +1,7 @@
 """What hook and client say to the master, as bytes: the master's half of dgcc/native/wire.h.
 
-A connection carries frames: u32 length of the payload, u8 kind, payload; integers are little endian. `bytes` is a
-u32 length and that many bytes, `list` a u32 count and that many `bytes`. A payload is at most MAX_PAYLOAD.
+A connection carries frames: u32 length of the payload, u8 kind, payload; integers little endian. `bytes` is
+a u32 length and that many bytes, `list` a u32 count and that many `bytes`. A payload is at most MAX_PAYLOAD.
 
 To the master:
 
@@ -57,8 +57,8 @@ class Request:
     """A recipe command as the driver would have started it.
 
     `program` is the path that would be executed; `cwd` is empty where the client could not tell it, `target`
-    where it is unknown (ninja, or a make that lost the variable); `environment` holds NAME=value entries as the
-    driver made them. `same_file`: stdout and stderr are one open file, so the order of what they get is seen.
+    where it is unknown (ninja, or a make that lost the variable); `environment` holds NAME=value entries
+    as the driver made them. `same_file`: stdout and stderr are one open file, so their order is seen.
     """
 
     program: bytes

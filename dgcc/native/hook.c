@@ -144,43 +144,6 @@ static bool leave_preload(void)
     return false;
 }
 
-/* Let make set DGCC_TARGET for each recipe: as a variable among the flags it reads at start, because that needs no
- * argument, reaches a make that anybody starts, and comes back where a sub-make has dropped its flags. */
-static void ask_for_target(void)
-{
-    const char *entry = env_entry(environ, "MAKEFLAGS");
-    const char *flags = entry ? env_value(entry, "MAKEFLAGS") : "";
-    if (target_word(flags))
-        return;
-    bool variables = strstr(flags, NO_MORE_FLAGS " ") || strncmp(flags, "-- ", 3) == 0;
-    const char *parts[3] = {flags, variables ? "" : NO_MORE_FLAGS, TARGET_WORD};
-    size_t count = env_count(environ), length = 1;
-    for (int i = 0; i < 3; i++)
-        length += strlen(parts[i]);
-    char *value = malloc(length);
-    char **wider = malloc((count + 2) * sizeof *wider);
-    if (!value || !wider) {
-        free(value);
-        free(wider);
-        return;
-    }
-    *value = '\0';
-    for (int i = 0; i < 3; i++)
-        strcat(value, parts[i]);
-    char *added = entry_of("MAKEFLAGS", value, strlen(value));
-    free(value);
-    if (!added) {
-        free(wider);
-        return;
-    }
-    remove_entry("MAKEFLAGS");
-    count = env_count(environ);
-    memcpy(wider, environ, count * sizeof *wider);
-    wider[count] = added;
-    wider[count + 1] = NULL;
-    environ = wider;
-}
-
 static __attribute__((constructor)) void start(void)
 {
     int error = errno;
@@ -199,7 +162,5 @@ static __attribute__((constructor)) void start(void)
         remove_entry("DGCC_SOCKET");
         remove_entry("DGCC_CLIENT");
     }
-    if (hook.role == MAKE)
-        ask_for_target();
     errno = error;
 }

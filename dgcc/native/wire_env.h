@@ -4,7 +4,8 @@
  *     LD_PRELOAD=HOOK[:the user's own]  DGCC_SOCKET=the master's socket  DGCC_CLIENT=the client
  * and its hook takes them out of the environment before main() runs. The client gets DGCC_SOCKET, DGCC_CLIENT
  * and DGCC_HOOK, and the target in DGCC_TARGET, which make sets for each recipe because the hook adds
- * `DGCC_TARGET=$$@` to the MAKEFLAGS that make reads. No other program sees any of these.
+ * the argument `DGCC_TARGET=$@` to every make. No other program sees any of these, nor what make makes of that
+ * argument in MAKEFLAGS and MAKEOVERRIDES.
  *
  * Everything here works on memory that the caller gives, so that it can run in the child of a vfork.
  */
@@ -18,7 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TARGET_WORD " DGCC_TARGET=$$@"
+#define TARGET "DGCC_TARGET=$$@"
+#define TARGET_WORD " " TARGET
 #define NO_MORE_FLAGS " --"
 
 /* What must be handed on for the hook to stay in the family, as environment entries. */
@@ -90,28 +92,32 @@ static inline size_t arguments_room(char *const *argv)
 {
     size_t room = 1;
     for (; argv && *argv; argv++)
-        if (strstr(*argv, TARGET_WORD))
+        if (strstr(*argv, TARGET))
             room += strlen(*argv) + 1;
     return room;
 }
 
-/* The arguments as make would have made them without us, where a Makefile has written $(MAKEFLAGS) into a recipe:
- * copy into `to` (as many pointers as `argv`, and NULL), with `room` for arguments_room() bytes. The text goes on
- * after our word, so a `--` before it stays only if more variables follow. */
+/* The arguments as make would have made them without us, where a Makefile has written $(MAKEFLAGS) or
+ * $(MAKEOVERRIDES) into a recipe: copy into `to` (as many pointers as `argv`, and NULL), with `room` for
+ * arguments_room() bytes. Text goes on after our word, so a `--` before it stays only if more variables follow. */
 static inline void clean_arguments(char **to, char *const *argv, char *room)
 {
     for (; argv && *argv; argv++) {
-        const char *word = strstr(*argv, TARGET_WORD), *from = *argv;
+        const char *word = strstr(*argv, TARGET), *from = *argv;
         *to++ = word ? room : *argv;
         if (!word)
             continue;
-        for (; word; word = strstr(from, TARGET_WORD)) {
+        for (; word; word = strstr(from, TARGET)) {
             size_t before = (size_t)(word - from), dashes = strlen(NO_MORE_FLAGS);
-            const char *rest = word + strlen(TARGET_WORD);
+            const char *rest = word + strlen(TARGET);
             bool more = *rest == ' ' && rest[1 + strcspn(rest + 1, " =\"'")] == '=';
-            memcpy(room, from, before);
-            if (!more && before >= dashes && memcmp(word - dashes, NO_MORE_FLAGS, dashes) == 0)
+            if (before && word[-1] == ' ')
+                before--;
+            else if (*rest == ' ')
+                rest++;
+            if (!more && before >= dashes && memcmp(from + before - dashes, NO_MORE_FLAGS, dashes) == 0)
                 before -= dashes;
+            memcpy(room, from, before);
             room += before;
             from = rest;
         }
@@ -138,7 +144,7 @@ static inline void clean_environment(char **to, char *const *env, char *room)
             || env_value(*env, "DGCC_TARGET"))
             continue;
         if (alone && (value = env_value(*env, "MAKEOVERRIDES")) != NULL
-            && (strcmp(value, "${-*-command-variables-*-}") == 0 || strcmp(value, TARGET_WORD + 1) == 0))
+            && (strcmp(value, "${-*-command-variables-*-}") == 0 || strcmp(value, TARGET) == 0))
             continue;
         *to++ = ours && *env == flags ? room : *env;
     }
