@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -16,6 +17,7 @@ from dgcc.master.overseer import Action, AskCompiler, GoHome, Overseer, Send, Wi
 from dgcc.master.registry import SlaveLink, SlaveRegistry
 from dgcc.master.report import Fallback
 from dgcc.master.results import ResultError, fetch_large, take_result
+from dgcc.master.roots import links_on_the_way
 from dgcc.master.trees import Trees
 from dgcc.master.verdict import Verdict, decide
 from dgcc.master.wire import Request
@@ -243,13 +245,20 @@ class Dispatcher:
         request = work.request
         order = DGCC.Job(
             job.id, request.program, list(request.argv), request.cwd, list(request.environment), request.umask,
-            *self._trees.owner, request.same_file, JOB_DEADLINE_S, work.needs,
+            *self._trees.owner, request.same_file, JOB_DEADLINE_S, work.needs, self._links(request),
         )  # fmt: skip
 
         def failed(why: str) -> None:
             self.perform(self._overseer.host_failed(lease, job_id, why, time.monotonic()))
 
         self._call(lease, lambda link: link.ref.run(link.lease, order), failed)
+
+    def _links(self, request: Request) -> list[Any]:
+        """The links by which $PWD leads to the working directory, where it does and is another path."""
+        shell_s = _environment(request.environment).get(b"PWD", b"")
+        if shell_s == request.cwd or not shell_s.startswith(b"/") or os.path.realpath(shell_s) != request.cwd:
+            return []
+        return [DGCC.PathLink(path, link) for path, link in links_on_the_way(shell_s, self._trees.roots)]
 
     def _ask_compiler(self, lease: int, compiler: bytes) -> None:
         self._loop.create_task(self._compare(lease, compiler))

@@ -2,6 +2,7 @@
 
 import os
 
+_LONGEST_WAY = 256  # path components looked at; the kernel itself follows 40 links
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".bzr", b"_darcs")
 
 
@@ -53,3 +54,27 @@ def choose_roots(named: list[str], directory: bytes) -> tuple[bytes, ...]:
         if not any(path.startswith(other + b"/") for other in chosen):
             chosen.append(path)
     return tuple(chosen)
+
+
+def links_on_the_way(path: bytes, roots: tuple[bytes, ...]) -> list[tuple[bytes, bytes]]:
+    """Return the symbolic links that are followed on `path` (absolute) and lie outside the roots: (path, target)."""
+    found: list[tuple[bytes, bytes]] = []
+    at, rest = b"/", [part for part in path.split(b"/") if part]
+    for _ in range(_LONGEST_WAY):
+        if not rest or any(at == root or at.startswith(root + b"/") for root in roots):
+            break
+        part = rest.pop(0)
+        if part in (b".", b".."):
+            at = os.path.normpath(os.path.join(at, part))
+            continue
+        step = os.path.join(at, part)
+        try:
+            target = os.readlink(step)
+        except OSError:
+            at = step
+            continue
+        found.append((step, target))
+        rest = [p for p in target.split(b"/") if p] + rest
+        if target.startswith(b"/"):
+            at = b"/"
+    return found

@@ -14,7 +14,9 @@ from dgcc.slave.session import ProtocolTrouble, Running, Session
 from dgcc.store.entry import Entry, Kind
 from dgcc.store.errors import BadDigest, BadPath, BadVersion, StoreError, UnknownLayer
 from dgcc.store.jail import (
+    HOST_SYSTEM,
     NOBODY,
+    Bind,
     JailCancelled,
     JailResult,
     JailRun,
@@ -96,14 +98,22 @@ class Runner:
             result.trouble = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         return result, scratch, {}
 
-    def _spec(self, job: Any, scratch: Path, lowers: list[Path]) -> JailSpec:
+    def _spec(self, job: Any, place: Path, lowers: list[Path]) -> JailSpec:
         overlays = tuple(
             Overlay(need.root, (os.fsencode(tree),)) for need, tree in zip(job.layers, lowers, strict=True)
         )
+        # The jail copies a symlink as such; it is made here because a bind names something on the host.
+        links = []
+        for number, link in enumerate(job.links):
+            made = place / f"link-{number}"
+            os.symlink(link.link, os.fsencode(made))
+            links.append(Bind(link.path, os.fsencode(made)))
+        scratch = place / "jail"
+        scratch.mkdir(mode=0o755)
         return JailSpec(
             scratch=scratch, program=job.program, argv=tuple(job.argv), env=tuple(job.env), cwd=job.cwd,
             umask=job.umask_, inside_uid=job.uid, inside_gid=job.gid, outside_uid=self._owner[0],
-            outside_gid=self._owner[1], overlays=overlays,
+            outside_gid=self._owner[1], binds=(*HOST_SYSTEM, *links), overlays=overlays,
         )  # fmt: skip
 
     @staticmethod

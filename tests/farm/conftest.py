@@ -1,0 +1,22 @@
+"""Farms shared by the tests of this folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import farmkit
+import pytest
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[farmkit.Farm]:
+    """A farm with the slaves `a` and `b`, a slot each."""
+    with farmkit.farm(tmp_path_factory.mktemp("farm"), "a", "b") as farm:
+        yield farm
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """An empty project directory."""
+    place = tmp_path / "project"
+    place.mkdir()
+    return place

@@ -1,0 +1,214 @@
+"""What recipes of every kind do on a farm, compared with plain make."""
+
+import os
+import signal
+from pathlib import Path
+
+import farmkit
+import pytest
+from farmkit import Farm, differing, snapshot
+
+
+def write(place: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def compare(farm: Farm, project: Path, tmp_path: Path, *arguments: str) -> tuple[farmkit.Built, farmkit.Built]:
+    """Build the same tree with plain make and on the farm; everything that a user sees must be equal."""
+    pristine = tmp_path / "pristine"
+    farmkit.fresh_copy(project, pristine)
+    plain = farm.plain(project, *arguments)
+    wanted = snapshot(project)
+    farmkit.fresh_copy(pristine, project)
+    built = farm.master(project, *arguments)
+    assert differing(wanted, snapshot(project)) == set()
+    assert built.code == plain.code, built.err
+    assert sorted(built.out.splitlines()) == sorted(plain.out.splitlines())
+    said = [line for line in built.err.splitlines() if not line.startswith("dgcc: ")]
+    assert sorted(said) == sorted(plain.err.splitlines())
+    return plain, built
+
+
+TWO_SOURCES = {
+    "Makefile": "prog: a.o b.o\n\t$(CC) -o $@ $^\n%.o: %.c h.h\n\t$(CC) -g -O2 -Wall -c -o $@ $<\n",
+    "h.h": "int b(void);\n",
+    "a.c": '#include "h.h"\nint main(void) { int unused; return b(); }\n',
+    "b.c": '#include "h.h"\nint b(void) { return 0; }\n',
+}
+
+
+def test_compiles_travel_and_everything_is_equal(two: Farm, project: Path, tmp_path: Path):
+    write(project, TWO_SOURCES)
+    _, built = compare(two, project, tmp_path)
+    assert built.jobs == {"planned": 3, "remote": 2, "local": 1, "fallback": 0, "failed": 0}
+    assert "unused variable" in built.err, "the compiler's warnings come home"
+    assert {name: s["jobs"] for name, s in built.report["slaves"].items()} == {"a": 1, "b": 1}
+    assert built.report["bytes_received"] > 1000 and built.report["exit_code"] == 0
+
+
+def test_a_second_build_has_nothing_to_do_and_a_touched_header_rebuilds_what_make_would(
+    two: Farm, project: Path, tmp_path: Path
+):
+    write(project, TWO_SOURCES)
+    assert two.master(project).code == 0
+    again = two.master(project)
+    assert again.code == 0 and again.jobs["remote"] == again.jobs["local"] == 0
+    assert "is up to date" in again.out
+    (project / "h.h").touch()
+    third = two.master(project)
+    assert third.jobs["remote"] == 2 and third.jobs["local"] == 1
+
+
+def test_a_generated_header_changed_between_two_remote_jobs_is_seen(two: Farm, project: Path, tmp_path: Path):
+    write(project, {
+        "Makefile": (
+            "all: second.o\n"
+            "gen.h:\n\techo '#define VALUE 1' > gen.h\n"
+            "first.o: first.c gen.h\n\t$(CC) -c first.c\n"
+            "second.o: second.c first.o\n"
+            "\techo '#define VALUE 2222' > gen.h\n"
+            "\t$(CC) -c second.c\n"
+        ),
+        "first.c": '#include "gen.h"\nint first = VALUE;\n',
+        "second.c": '#include "gen.h"\nint second = VALUE;\n',
+    })  # fmt: skip
+    _, built = compare(two, project, tmp_path)
+    assert built.jobs["remote"] == 2 and built.jobs["fallback"] == 0
+    assert (2222).to_bytes(4, "little") in (project / "second.o").read_bytes()
+
+
+def test_what_a_remote_job_deletes_makes_and_links_is_so_at_home(two: Farm, project: Path, tmp_path: Path):
+    write(project, {
+        "Makefile": (
+            "all: ; $(CC) -c a.c && rm -f old.txt && mkdir -p out/deep && mv a.o out/deep/a.o"
+            " && ln -s deep/a.o out/link && chmod 640 out/deep/a.o && touch -d 2001-01-01 out/old\n"
+        ),
+        "a.c": "int a;\n", "old.txt": "old",
+    })  # fmt: skip
+    _, built = compare(two, project, tmp_path)
+    assert built.jobs["remote"] == 1
+    assert not (project / "old.txt").exists()
+    assert (project / "out/old").stat().st_mtime == 978307200 or (project / "out/old").stat().st_mtime < 1e9
+
+
+def test_five_hundred_recipes(two: Farm, project: Path, tmp_path: Path):
+    write(project, {
+        "Makefile": (
+            "all: $(foreach i,$(shell seq 500),f$i.o)\n"
+            "f%.o:\n\t@echo '.globl s$*; .set s$*, $*' > f$*.s\n\t@$(CC) -c -o $@ f$*.s\n"
+        ),
+    })  # fmt: skip
+    _, built = compare(two, project, tmp_path)
+    assert built.jobs == {"planned": 1000, "remote": 500, "local": 500, "fallback": 0, "failed": 0}
+
+
+BROKEN = {
+    "Makefile": "all: good.o bad.o after.o\n%.o: %.c\n\t$(CC) -c $<\nafter.o: bad.o\n",
+    "good.c": "int good;\n", "bad.c": "int bad = ;\n", "after.c": "int after;\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [("-k",), ("-i",), ("-j1",), ("-n",), ("-B", "-k")])
+def test_a_compile_error_is_make_s_own(two: Farm, project: Path, tmp_path: Path, arguments: tuple[str, ...]):
+    write(project, BROKEN)
+    plain, built = compare(two, project, tmp_path, *arguments)
+    if "-n" not in arguments:
+        assert "bad.c:1:11: error: expected expression" in built.err
+        assert built.jobs["failed"] == 1 and built.jobs["fallback"] == 0
+    assert plain.code == (2 if arguments[0] in ("-k", "-j1", "-B") else 0)
+
+
+def test_special_targets_and_shells(two: Farm, project: Path, tmp_path: Path):
+    write(project, {
+        "Makefile": (
+            "SHELL = /bin/bash\n.ONESHELL:\n.SHELLFLAGS = -euo pipefail -c\n"
+            "all: a.o env.txt\n"
+            "a.o: a.c\n\tx=(one two)\n\techo $${x[1]} > which.txt\n\t$(CC) -c a.c\n"
+            "env.txt:\n\techo $$BASH_VERSION > /dev/null\n\tumask > $@\n"
+        ),
+        "a.c": "int a;\n",
+    })  # fmt: skip
+    compare(two, project, tmp_path)
+    write(project, {"Makefile": (
+        ".DELETE_ON_ERROR:\nall: half\nhalf:\n\t$(CC) -c a.c -o half && false\n"
+    )})
+    _, built = compare(two, project, tmp_path)
+    assert not (project / "half").exists() and built.code == 2
+
+
+def test_targets_with_odd_names(two: Farm, project: Path, tmp_path: Path):
+    names = ["sp\\ ace", "quo'te", "dol$$lar", "\N{SNOWMAN}", "am&per", "semi;colon", "st*r", "a=b", "per\\%cent"]
+    rules = "".join(f"{n}.o: a.c\n\t@$(CC) -c -o '$(subst ','\\'',$@)' a.c\n" for n in names)
+    write(project, {"Makefile": f"all: {' '.join(n + '.o' for n in names)}\n{rules}", "a.c": "int a;\n"})
+    _, built = compare(two, project, tmp_path)
+    assert built.jobs["remote"] + built.jobs["local"] == len(names) and built.jobs["fallback"] == 0
+    assert (project / "sp ace.o").exists() and (project / "dol$lar.o").exists()
+
+
+def test_recursive_makes_with_and_without_the_variable(two: Farm, project: Path, tmp_path: Path):
+    sub = "all: x.o\nx.o: x.c\n\t$(CC) -c x.c\n"
+    write(project, {
+        "Makefile": "all: one two three\none:\n\t$(MAKE) -C one\ntwo:\n\tfor d in two; do MAKEFLAGS= make -C $$d || exit 1; done\n"
+                    "three:\n\tcd three && ./build.sh\n.PHONY: one two three\n",
+        "one/Makefile": sub, "one/x.c": "int one;\n", "two/Makefile": sub, "two/x.c": "int two;\n",
+        "three/Makefile": sub, "three/x.c": "int three;\n", "three/build.sh": "#!/bin/sh\nexec make\n",
+    })  # fmt: skip
+    (project / "three/build.sh").chmod(0o755)
+    _, built = compare(two, project, tmp_path)
+    assert built.jobs["remote"] == 3
+
+
+def test_nested_makes_never_starve_each_other(two: Farm, project: Path):
+    write(project, {"Makefile": "all:\n\t@if [ $(N) -gt 0 ]; then $(MAKE) N=`expr $(N) - 1`; else echo bottom; fi\n"})
+    built = two.master(project, "--local-jobs", "1", "N=6")
+    assert built.code == 0 and "bottom" in built.out
+
+
+def test_a_make_in_another_directory(two: Farm, project: Path):
+    write(project, {f"src/{name}": text for name, text in TWO_SOURCES.items()})
+    built = two.master(project, "-C", "src", "V=1", "prog")
+    assert built.code == 0 and built.jobs["remote"] == 2, built.err
+
+
+def test_the_environment_of_recipes_is_make_s(two: Farm, project: Path, tmp_path: Path):
+    write(project, {
+        "Makefile": "export GREETING = hi\nall: a.o\n\t@env | grep -v -e ^MAKEFLAGS= -e ^MFLAGS= | sort\n"
+                    "a.o: a.c\n\t@$(CC) -c a.c && test \"$$GREETING\" = hi\n",
+        "a.c": "int a;\n",
+    })  # fmt: skip
+    compare(two, project, tmp_path)
+
+
+@pytest.mark.parametrize("driver", [["--driver", "ninja"], ["--driver", "cmake --build b"]])
+def test_other_drivers(two: Farm, project: Path, driver: list[str]):
+    write(project, {
+        "build.ninja": "rule cc\n  command = cc -g -c $in -o $out\nbuild a.o: cc a.c\nbuild b.o: cc b.c\n",
+        "CMakeLists.txt": "cmake_minimum_required(VERSION 3.20)\nproject(p C)\nadd_library(p STATIC a.c b.c)\n",
+        "a.c": "int a;\n", "b.c": "int b;\n",
+    })  # fmt: skip
+    if "ninja" not in driver:
+        assert os.system(f"cd {project} && cmake -S . -B b -G 'Unix Makefiles' > /dev/null") == 0
+    built = two.master(project, *driver)
+    assert built.code == 0 and built.jobs["remote"] == 2 and built.jobs["fallback"] == 0, built.err + built.out
+
+
+def test_outside_the_roots_nothing_travels(two: Farm, project: Path, tmp_path: Path):
+    write(project, {"Makefile": f"all:\n\t$(CC) -I{tmp_path}/inc -c a.c\n", "a.c": '#include "x.h"\n'})
+    write(tmp_path, {"inc/x.h": "int x;\n"})
+    built = two.master(project)
+    assert built.code == 0 and built.jobs["local"] == 1 and built.jobs["remote"] == 0
+
+
+def test_ctrl_c_ends_everything_at_once(two: Farm, project: Path):
+    (project / "Makefile").write_text("all: slow\nslow:\n\t@echo started; sleep 77\n")
+    master = two.start_master(project)
+    assert master.stdout is not None
+    assert master.stdout.readline() == b"started\n"
+    os.killpg(master.pid, signal.SIGINT)
+    built = two.finish(master, 10)
+    assert built.code == -signal.SIGINT
+    assert farmkit.processes_with(str(project)) == []
+    assert not [p for p in farmkit.processes_with("sleep") if "77" in p]

@@ -1,0 +1,202 @@
+"""A real farm for tests: omniNames, slaves and masters as processes, and trees to compare afterwards."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dgcc.naming.server import OwnNames
+
+BIN = Path(sys.executable).parent
+TOP = Path(__file__).resolve().parents[1]
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+    """Wait until `condition()` is true and return its value; fail after `seconds`, naming `what`."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"after {seconds} s still not: {what}")
+
+
+@dataclass
+class Built:
+    """A finished dgcc-master."""
+
+    code: int
+    out: str
+    err: str
+    report: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> dict[str, int]:
+        """The report's counts."""
+        return dict(self.report["jobs"])
+
+
+@dataclass
+class Farm:
+    """One naming service with slaves, run as `user` (a numeric id) if that is given."""
+
+    names: OwnNames
+    directory: Path
+    user: int | None = None
+    slaves: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def naming(self) -> str:
+        """The naming service's address for --naming."""
+        return f"{self.names.host}:{self.names.port}"
+
+    def _popen(self, command: list[str], **more: Any) -> subprocess.Popen[bytes]:
+        environment = dict(os.environ, HOME=str(self.directory), XDG_CACHE_HOME=str(self.directory / "cache"))
+        environment.pop("MAKEFLAGS", None)
+        environment.pop("MAKELEVEL", None)
+        environment.update(more.pop("env", {}))
+        if self.user is not None:
+            command = ["setpriv", "--reuid", str(self.user), "--regid", str(self.user), "--clear-groups", *command]
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True, **more)
+
+    def log(self, name: str) -> str:
+        """What a slave has said so far."""
+        return (self.directory / f"{name}.log").read_text()
+
+    def start_slave(self, name: str, *more: str, slots: int = 1) -> subprocess.Popen[bytes]:
+        """Start a slave and wait until it is bound."""
+        with (self.directory / f"{name}.log").open("ab") as log:
+            process = self._popen(
+                [str(BIN / "dgcc-slave"), "--naming", self.naming, "--name", name, "--slots", str(slots),
+                 "--store", str(self.directory / "store" / name), *more],
+                stdout=log, stderr=log,
+            )  # fmt: skip
+        self.slaves[name] = process
+        wait_for(lambda: f"slave '{name}' offers" in self.log(name) or process.poll() is not None, f"{name} is up")
+        assert process.poll() is None, self.log(name)
+        return process
+
+    def stop_slave(self, name: str, number: int = signal.SIGTERM) -> int:
+        """End a slave and return its exit status."""
+        process = self.slaves.pop(name)
+        if process.poll() is None:
+            process.send_signal(number)
+        return process.wait(20)
+
+    def start_master(self, cwd: Path, *arguments: str, naming: bool = True, **more: Any) -> subprocess.Popen[bytes]:
+        """Start dgcc-master in `cwd`; its report goes to self.report_path."""
+        self.report_path.unlink(missing_ok=True)
+        command = [str(BIN / "dgcc-master"), "--report", str(self.report_path)]
+        if naming:
+            command += ["--naming", self.naming]
+        return self._popen([*command, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+    @property
+    def report_path(self) -> Path:
+        """Where masters of this farm write their reports."""
+        return self.directory / "report.json"
+
+    def finish(self, master: subprocess.Popen[bytes], seconds: float = 300) -> Built:
+        """Wait for a master started by start_master."""
+        out, err = master.communicate(timeout=seconds)
+        report = json.loads(self.report_path.read_text()) if self.report_path.exists() else {}
+        return Built(master.returncode, out.decode(), err.decode(), report)
+
+    def master(self, cwd: Path, *arguments: str, **more: Any) -> Built:
+        """Run dgcc-master in `cwd`."""
+        return self.finish(self.start_master(cwd, *arguments, **more))
+
+    def plain(self, cwd: Path, *arguments: str) -> Built:
+        """Run plain make in `cwd`, in the same environment."""
+        process = self._popen(["make", *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = process.communicate(timeout=600)
+        return Built(process.returncode, out.decode(), err.decode())
+
+    def give(self, path: Path) -> None:
+        """Hand a tree to the farm's user."""
+        if self.user is not None:
+            subprocess.run(["chown", "-R", f"{self.user}:{self.user}", str(path)], check=True)
+
+
+@contextmanager
+def farm(directory: Path, *slaves: str, slots: int = 1, user: int | None = None) -> Iterator[Farm]:
+    """A farm with these slaves in `directory`; everything is stopped at the end."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with OwnNames() as names:
+        made = Farm(names, directory, user)
+        made.give(directory)
+        try:
+            for name in slaves:
+                made.start_slave(name, slots=slots)
+            yield made
+        finally:
+            for process in made.slaves.values():
+                if process.poll() is None:
+                    process.send_signal(signal.SIGCONT)
+                    process.terminate()
+            for process in made.slaves.values():
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def snapshot(top: Path) -> dict[str, tuple[Any, ...]]:
+    """Every path below `top`: its kind, mode, and content's digest or link's target."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for directory, names, files in os.walk(top):
+        for name in names + files:
+            path = Path(directory) / name
+            status = path.lstat()
+            shown = str(path.relative_to(top))
+            if stat.S_ISLNK(status.st_mode):
+                found[shown] = ("link", os.readlink(path))
+            elif stat.S_ISDIR(status.st_mode):
+                found[shown] = ("directory", stat.S_IMODE(status.st_mode))
+            else:
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                found[shown] = ("file", stat.S_IMODE(status.st_mode), digest)
+    return found
+
+
+def differing(a: dict[str, Any], b: dict[str, Any]) -> set[str]:
+    """The paths at which two snapshots differ."""
+    return {path for path in a.keys() | b.keys() if a.get(path) != b.get(path)}
+
+
+def fresh_copy(pristine: Path, place: Path) -> None:
+    """Make `place` an exact copy of `pristine`, whatever was there."""
+    shutil.rmtree(place, ignore_errors=True)
+    subprocess.run(["cp", "-a", str(pristine), str(place)], check=True)
+
+
+def source(name: str, directory: Path) -> Path:
+    """Unpack a Debian source package."""
+    subprocess.run([str(TOP / ".ci" / "source"), name, str(directory)], check=True)
+    return directory
+
+
+def processes_with(word: str) -> list[str]:
+    """The command lines of all processes that have `word` in theirs or in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                command = (entry / "cmdline").read_bytes()
+                if word.encode() in command or word.encode() in (entry / "environ").read_bytes():
+                    found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+            except OSError:
+                continue
+    return found
