@@ -20,6 +20,9 @@ STUBS = CORBA / "stubs"
 # The directory where omniORB's own IDL (CosNaming) lies, from Debian's omniorb-idl.
 OMNIORB_IDL = Path("/usr/share/idl/omniORB")
 
+# Where omniORB's headers of its ORB object include each other from.
+OMNIORB_INTERNAL = Path("/usr/include/omniORB4/internal")
+
 WARN = ["-Wall", "-Wextra", "-Werror=implicit-function-declaration", "-O2"]
 PROGRAMS = {
     "libdgcc-hook.so": (["hook*.c"], ["-shared", "-fPIC", "-fvisibility=hidden"], ["-ldl"]),
@@ -47,8 +50,10 @@ def generate_stubs() -> None:
     _need("omniidl", "omniidl omniorb-idl")
     shutil.rmtree(STUBS, ignore_errors=True)
     STUBS.mkdir()
-    _run(["omniidl", f"-p{CORBA / 'idlgen'}", "-bdgccpy", f"-I{OMNIORB_IDL / 'COS'}",
-          f"-Wbout={STUBS}", str(OMNIORB_IDL / "COS" / "CosNaming.idl"), str(ROOT / "idl" / "dgcc.idl")])
+    _run(["omniidl", f"-p{CORBA}", "-bidlgen.dgccpy", f"-Wbout={STUBS}",
+          str(OMNIORB_IDL / "COS" / "CosNaming.idl"), str(ROOT / "idl" / "dgcc.idl")])
+    (STUBS / "__init__.py").write_text('"""Stubs made from IDL at install."""\n')
+    shutil.copy(ROOT / "idl" / "dgcc.idl", STUBS)  # omniORBpy, where it is used, compiles it when DGCC is imported
 
 
 def compile_programs(out: Path) -> None:
@@ -68,9 +73,11 @@ def orb_extension() -> Extension:
         sources=sorted(str(p.relative_to(ROOT)) for p in (CORBA / "ext").glob("*.cc")),
         depends=sorted(str(p.relative_to(ROOT)) for p in (CORBA / "ext").glob("*.h")),
         libraries=["omniORB4", "omnithread"],
+        include_dirs=[str(OMNIORB_INTERNAL)],
         language="c++",
         define_macros=[("__OMNIORB4__", None), ("_REENTRANT", None)],
-        extra_compile_args=["-std=c++17", "-O2", "-Wall", "-Wno-unused-parameter"],
+        extra_compile_args=["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter",
+                            "-Wno-missing-field-initializers", "-fvisibility=hidden"],
     )
 
 
