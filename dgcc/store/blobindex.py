@@ -11,7 +11,7 @@ class BlobIndex:
 
     def __init__(self, root: bytes) -> None:
         self.root = root
-        # Nearly every digest has one path, so that is stored bare: a tuple for each costs 5 MB in a large tree.
+        # Nearly every digest has one path, so that is stored bare: a tuple for each would cost MBs.
         self._paths: dict[bytes, bytes | tuple[bytes, ...]] = {}
         self._suspects: deque[bytes] = deque()
 

@@ -1,7 +1,8 @@
 """A slave's store: content kept in files named by its digest, bounded in size, the longest unused out first.
 
-A blob lies at `XX/YYYY...`, the digest in hex. Files appear by rename, so each is whole after a crash, and what a
-crash left in `incoming` is removed when the store is opened. How long ago a blob was used is its file's mtime.
+A blob lies at `XX/YYYY...`, the digest in hex. Files appear by rename, so each is whole after a crash, and
+what a crash left in `incoming` is removed when the store is opened. How long ago a blob was used is its
+file's mtime.
 """
 
 import fcntl
@@ -31,7 +32,8 @@ def lock_directory(directory: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise StoreBusy(f"{directory} is in use by another process; give this one a directory of its own") from error
+        text = f"{directory} is in use by another process; give this one a directory of its own"
+        raise StoreBusy(text) from error
     return lock
 
 
@@ -49,7 +51,7 @@ class BlobStore:
         self._clock = clock
         self._mutex = threading.Lock()
         self._held: Counter[bytes] = Counter()
-        self._sizes: OrderedDict[bytes, tuple[int, float]] = OrderedDict()  # digest -> size, time of the last touch
+        self._sizes: OrderedDict[bytes, tuple[int, float]] = OrderedDict()  # digest -> size, last touch
         self._total = 0
         self._serial = 0
         self._lock_fd = lock_directory(directory)
@@ -78,7 +80,7 @@ class BlobStore:
             self._sizes[digest] = size, used
             self._total += size
 
-    # ---- Reading ---------------------------------------------------------------------------------------------
+    # ---- Reading -------------------------------------------------------------------------------------------
 
     @property
     def total_bytes(self) -> int:
@@ -125,7 +127,7 @@ class BlobStore:
             raise UnknownBlob(digest)
         return data
 
-    # ---- Writing ---------------------------------------------------------------------------------------------
+    # ---- Writing -------------------------------------------------------------------------------------------
 
     def put(self, digest: bytes, data: bytes) -> None:
         """Keep content. Raises BadDigest if it is not what the digest names."""

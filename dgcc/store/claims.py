@@ -12,7 +12,7 @@ class Claims:
         self._taken: dict[bytes, threading.Event] = {}
 
     def take(self, digests: Iterable[bytes]) -> tuple[list[bytes], list[threading.Event]]:
-        """Claim what nobody fetches: returns that, and for the rest what is set when others are done with it."""
+        """Claim what nobody fetches: returns that, and what is set when others are done with the rest."""
         mine, others = [], []
         with self._lock:
             for digest in digests:

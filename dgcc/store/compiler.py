@@ -1,7 +1,7 @@
 """What a compiler is, by content: one digest over its programs, their libraries, its specs and its headers.
 
-Two hosts whose digests are equal give the same object for the same input. Times, owners and places of symlinks
-do not count; paths do, as they show in dependency files and debug information.
+Two hosts whose digests are equal give the same object for the same input. Times, owners and places of
+symlinks do not count; paths do, as they show in dependency files and debug information.
 """
 
 import hashlib
@@ -25,15 +25,17 @@ from dgcc.store.selection import Selection
 _NAME = re.compile(rb"(?:[\w.+]+-)*(?:gcc|g\+\+|cc|c\+\+|c89|c99|clang|clang\+\+)(?:-[\w.]+)?\Z")
 _PROGRAMS = ("cc1", "cc1plus", "collect2", "as", "ld", "lto1", "lto-wrapper", "nm", "ar")
 _LANGUAGES = ("c", "c++")
-_SEARCH = re.compile(rb"^#include (?:\"\.\.\.\"|<\.\.\.>) search starts here:$(.*?)^End of search list\.$", re.M | re.S)
+_SEARCH = re.compile(rb"^#include \S+ search starts here:$(.*?)^End of search list\.$", re.M | re.S)
 _LIBRARY = re.compile(rb"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
 _TIMEOUT_S = 60
 _PT_INTERP = 3
 _EVERYTHING = Selection(skipped_directories=frozenset())
 # Variables that lead a compiler to other programs or headers than its own.
-_MISLEADING = frozenset({"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "GCC_EXEC_PREFIX",
-                         "COMPILER_PATH", "LIBRARY_PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "DEPENDENCIES_OUTPUT",
-                         "SUNPRO_DEPENDENCIES", "GCC_COMPARE_DEBUG", "GCC_SPECS"})
+_MISLEADING = frozenset({
+    "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "GCC_EXEC_PREFIX", "COMPILER_PATH",
+    "LIBRARY_PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES",
+    "GCC_COMPARE_DEBUG", "GCC_SPECS",
+})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,9 @@ _known: dict[tuple[bytes, Stamp], bytes] = {}
 def identity(compiler: bytes, cache: DigestCache | None = None) -> bytes:
     """The SHA-256 digest, 32 bytes, of the compiler at an absolute path.
 
-    Remembered while the process lives, for as long as the driver's file is the same; digests of files come from
-    the cache (default: the user's). Any thread. Raises CompilerError if this is no compiler, or cannot be asked.
+    Remembered while the process lives, for as long as the driver's file is the same; digests of files come
+    from the cache (default: the user's). Any thread. Raises CompilerError if this is no compiler, or cannot
+    be asked.
     """
     with _lock:
         key = compiler, stamp_of(os.stat(_driver(compiler)))
@@ -194,7 +197,7 @@ def _identity(found: Parts, cache: DigestCache) -> bytes:
 
 
 def _trees(include_dirs: Iterable[bytes]) -> dict[bytes, tuple[list[bytes], dict[bytes, bytes]]]:
-    """The contents of the include directories, each read once, and of directories that symlinks there lead to."""
+    """The contents of the include directories, each read once, and of those that symlinks there lead to."""
     trees: dict[bytes, tuple[list[bytes], dict[bytes, bytes]]] = {}
     pending = sorted({os.path.realpath(directory) for directory in include_dirs})
     while pending:

@@ -15,7 +15,7 @@ def components(path: bytes) -> list[bytes]:
     """Split a relative path; raises BadPath for an absolute one, and for '.', '..', empty parts and NUL."""
     parts = path.split(b"/")
     if b"\0" in path or any(part in (b"", b".", b"..") for part in parts):
-        raise BadPath(f"{shown(path)!r} is no path below a root: it must be relative, without '.', '..', '//' or NUL")
+        raise BadPath(f"{shown(path)!r} is no path below a root: absolute, or with '.', '..', '//' or NUL")
     return parts
 
 
@@ -26,7 +26,7 @@ def parent_of(path: bytes) -> bytes:
 
 @contextmanager
 def parent_fd(root_fd: int, path: bytes) -> Iterator[tuple[int, bytes]]:
-    """Open the directory that `path` lies in, below the directory `root_fd`; gives (descriptor, last component).
+    """Open the directory that `path` lies in, below `root_fd`; gives (descriptor, last component).
 
     Raises BadPath where a component is not a directory (a symlink to one included), FileNotFoundError where
     it is missing.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 TICK_NS = 20_000_000
-"""File times come from a clock that advances in ticks (4 or 10 ms on Linux); two writes in one tick look alike."""
+"""File times come from a clock that advances in ticks (4 or 10 ms on Linux): two writes in one look alike."""
 
 _CHUNK = 1 << 20
 _BATCH = 64
@@ -41,7 +41,7 @@ def stamp_of(status: os.stat_result) -> Stamp:
 
 
 def settled(stamp: Stamp, read_at_ns: int) -> bool:
-    """Whether a file read at `read_at_ns` (wall clock) cannot have been written later under the same stamp."""
+    """Whether a file read at `read_at_ns` (wall clock) cannot have been written later under this stamp."""
     return stamp.ctime_ns < read_at_ns - TICK_NS
 
 

@@ -1,7 +1,7 @@
 """A project tree as a versioned layer: what lies at each path, and what changed since a version.
 
-Every change of one path adds one to the version. Paths here are relative to the root, as in Entry. A layer belongs
-to one thread; only its `blobs` may be read by others.
+Every change of one path adds one to the version. Paths here are relative to the root, as in Entry. A layer
+belongs to one thread; only its `blobs` may be read by others.
 """
 
 import os
@@ -32,8 +32,10 @@ class Layer:
     Nothing is looked at before `scan`.
     """
 
-    def __init__(self, root: bytes, name: str, *, cache: DigestCache | None = None, watch: Watch | None = None,
-                 selection: Selection | None = None, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, root: bytes, name: str, *, cache: DigestCache | None = None, watch: Watch | None = None,
+        selection: Selection | None = None, clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self.root = os.path.abspath(root)
         self.name = name
         self.blobs = BlobIndex(self.root)
@@ -50,7 +52,7 @@ class Layer:
         if watch is not None:
             watch.add_root(self.root)
 
-    # ---- What the layer holds --------------------------------------------------------------------------------
+    # ---- What the layer holds ------------------------------------------------------------------------------
 
     @property
     def version(self) -> int:
@@ -74,20 +76,20 @@ class Layer:
     def changes(self, since: int, limit_bytes: int = PAGE_BYTES) -> Page:
         """The newest entry of each path changed after version `since`, in order of version.
 
-        A page holds at least one entry if there is one, and no more than about `limit_bytes` of them on the wire.
-        Raises BadVersion for a version that this layer never had.
+        A page holds at least one entry if there is one, and no more than about `limit_bytes` of them on the
+        wire. Raises BadVersion for a version that this layer never had.
         """
         if not 0 <= since <= self.version:
             raise BadVersion(f"layer {self.name} has no version {since}; its newest is {self.version}")
         return self._versions.changes(since, limit_bytes)
 
-    # ---- Looking at the tree ---------------------------------------------------------------------------------
+    # ---- Looking at the tree -------------------------------------------------------------------------------
 
     def scan(self) -> None:
         """Look at the whole tree, taking digests from the cache where files are unchanged.
 
-        Raises WatchError if the watch has no room for all directories. May take seconds on a large tree: call it
-        on another thread if the loop must not wait, and touch the layer only after it has ended.
+        Raises WatchError if the watch has no room for all directories. May take seconds on a large tree: call
+        it on another thread if the loop must not wait, and touch the layer only after it has ended.
         """
         cached = self._cache.load(self.root) if self._cache else _NOTHING_CACHED
         self._list_tree(b"", cached)
@@ -146,7 +148,7 @@ class Layer:
         return self.version != before
 
     def written(self, entry: Entry, stamp: Stamp) -> None:
-        """The master wrote this file itself, by one rename: the one event that follows needs no reading of it.
+        """The master wrote this file itself, by one rename: its one event needs no reading of the file.
 
         `stamp` is the file's after the rename. An event more for the path, or another stamp, and it is read.
         """
@@ -169,7 +171,7 @@ class Layer:
         if self._cache is not None and (known or gone):
             self._cache.save(self.root, known, gone)
 
-    # ---- One path at a time ----------------------------------------------------------------------------------
+    # ---- One path at a time --------------------------------------------------------------------------------
 
     def _status(self, path: bytes) -> os.stat_result | None:
         try:

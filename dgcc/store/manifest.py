@@ -1,7 +1,7 @@
 """What a mirror holds, kept on disk between sessions: path -> entry.
 
-The file is taken away when it is read and written anew at a clean end, so that after a crash there is none and
-the mirror is not believed.
+The file is taken away when it is read and written anew at a clean end, so that after a crash there is none
+and the mirror is not believed.
 """
 
 import json
@@ -23,8 +23,8 @@ def take(path: Path) -> dict[bytes, Entry] | None:
             return None
         # latin-1 gives every byte a character, so any path survives JSON.
         return {
-            (key := name.encode("latin-1")): Entry(key, Kind(kind), mode, mtime_ns, size, bytes.fromhex(digest),
-                                                   link.encode("latin-1"))
+            (key := name.encode("latin-1")):
+            Entry(key, Kind(kind), mode, mtime_ns, size, bytes.fromhex(digest), link.encode("latin-1"))
             for name, kind, mode, mtime_ns, size, digest, link in rows
         }
     except FileNotFoundError:

@@ -1,8 +1,8 @@
 """A layer laid out as a tree on a slave, kept in step with the master's by applying its changes.
 
 Files appear by rename from a directory beside the tree, so that jobs may read while it changes. Every path is
-reached component by component without following a symlink. A mirror belongs to one process; calls from several
-threads take turns.
+reached component by component without following a symlink. A mirror belongs to one process; calls from
+several threads take turns.
 """
 
 import errno
@@ -33,8 +33,8 @@ _FILE_MODE = 0o1777
 class Mirror:
     """The tree of one layer in `directory`, at `tree`, with content from `blobs`.
 
-    owner: (uid, gid) that everything belongs to, for a slave that runs as root. What an earlier process left is
-    taken over if that ended cleanly, else removed. Raises StoreBusy if another process has the directory.
+    owner: (uid, gid) that everything belongs to, for a slave that runs as root. What an earlier process left
+    is taken over if that ended cleanly, else removed. Raises StoreBusy if another process has the directory.
     """
 
     def __init__(self, directory: Path, blobs: BlobStore, *, owner: tuple[int, int] | None = None) -> None:
@@ -87,8 +87,8 @@ class Mirror:
     def apply(self, entries: Iterable[Entry]) -> list[Entry]:
         """Bring these paths to what the entries say, in their order.
 
-        Returns the files for which the store has no sound content: nothing is at their paths now. Raises BadPath
-        before anything is done if a path is not one, OSError (disk full) in the middle.
+        Returns the files for which the store has no sound content: nothing is at their paths now. Raises
+        BadPath before anything is done if a path is not one, OSError (disk full) in the middle.
         """
         entries = list(entries)
         for entry in entries:
@@ -107,14 +107,14 @@ class Mirror:
         return lost
 
     def close(self) -> None:
-        """Record what is here for the next session and give the directory up. No call is allowed after this."""
+        """Record what is here for the next session and give the directory up. No call is allowed then."""
         with self._mutex:
             os.close(self._tree_fd)
             os.close(self._incoming_fd)
             manifest.write(self._manifest_path, self._known)
             os.close(self._lock_fd)
 
-    # ---- One entry -------------------------------------------------------------------------------------------
+    # ---- One entry -----------------------------------------------------------------------------------------
 
     def _apply(self, entry: Entry) -> None:
         if entry.kind is Kind.GONE:
@@ -136,7 +136,8 @@ class Mirror:
             os.symlink(entry.link, temp, dir_fd=self._incoming_fd)
             if self._owner:
                 os.chown(temp, *self._owner, dir_fd=self._incoming_fd, follow_symlinks=False)
-            os.utime(temp, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=self._incoming_fd, follow_symlinks=False)
+            times = (entry.mtime_ns, entry.mtime_ns)
+            os.utime(temp, ns=times, dir_fd=self._incoming_fd, follow_symlinks=False)
             self._move_in(temp, parent, name, entry.path)
         elif old is None or old.digest != entry.digest or not self._put_attributes(parent, name, entry):
             self._put_file(parent, name, entry)
@@ -246,7 +247,7 @@ class Mirror:
             self._forget_below(path)
             os.rename(temp, name, src_dir_fd=self._incoming_fd, dst_dir_fd=parent)
 
-    # ---- Directories on the way ------------------------------------------------------------------------------
+    # ---- Directories on the way ----------------------------------------------------------------------------
 
     def _enter_parent(self, directory: bytes) -> int:
         """A descriptor of a directory of the tree, made if need be; kept open until another is wanted."""
@@ -285,7 +286,7 @@ class Mirror:
             self._parent = None
 
     def _remove(self, path: bytes) -> None:
-        """Take away whatever lies at a path; a way to it that leads through no directory means nothing does."""
+        """Take away whatever lies at a path; nothing does if the way there leads through no directory."""
         self._leave_parent()
         *parents, name = path.split(b"/")
         current = os.dup(self._tree_fd)

@@ -29,7 +29,7 @@ class BlobSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a pull brought: bytes of content as they crossed the wire, and digests that nobody had any more."""
+    """What a pull brought: bytes of content as they crossed the wire, and digests that nobody has now."""
 
     received: int
     lost: frozenset[bytes]
@@ -50,8 +50,8 @@ def pull(source: BlobSource, entries: Iterable[Entry], blobs: BlobStore) -> int:
 def pull_what_there_is(source: BlobSource, entries: Iterable[Entry], blobs: BlobStore) -> Pulled:
     """As `pull`, but content that nobody has any more is reported, not raised.
 
-    The deadline of a wait is that of the source's own calls: whoever waits for another thread's fetch waits for
-    no longer than those take.
+    The deadline of a wait is that of the source's own calls: whoever waits for another thread's fetch waits
+    for no longer than those take.
     """
     sizes = {entry.digest: entry.size for entry in entries if entry.kind is Kind.FILE}
     received = 0
@@ -76,7 +76,7 @@ def _fetch(source: BlobSource, sizes: dict[bytes, int], blobs: BlobStore, lost: 
             answer = source.blobs(small[:BATCH])
         except UnknownBlob as error:
             if error.digest not in small:
-                raise BadDigest(f"asked for other content, the source says it has none of {error.digest.hex()}") from error
+                raise BadDigest(f"the source lacks {error.digest.hex()}, which nobody asked for") from error
             small.remove(error.digest)
             lost.add(error.digest)
             continue

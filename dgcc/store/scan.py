@@ -19,8 +19,8 @@ def walk(root: bytes, below: bytes, selection: Selection, enter: Callable[[bytes
     """Yield what lies below the directory `below` of `root`, without `below` itself.
 
     `enter` is called with the absolute path of each directory before that is listed: a watch set there misses
-    nothing, as what came earlier is listed and what comes later makes an event. What vanishes while we look, or
-    may not be read, is left out. Regular files are not yet selected by size or content.
+    nothing, as what came earlier is listed and what comes later makes an event. What vanishes while we look,
+    or may not be read, is left out. Regular files are not yet selected by size or content.
     """
     pending = [below]
     while pending:

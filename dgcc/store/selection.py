@@ -31,14 +31,14 @@ class Selection:
         return name not in self.skipped_directories and not name.startswith(TEMP_PREFIX)
 
     def takes_file(self, path: bytes, status: os.stat_result) -> bool:
-        """Whether the regular file at the absolute `path` is mirrored unasked; reads 4 bytes of executables."""
+        """Whether the regular file at the absolute `path` is mirrored unasked; opens executables."""
         name = path.rpartition(b"/")[2]
         if status.st_size > self.max_size or name.startswith(TEMP_PREFIX) or _PRODUCT.search(name):
             return False
         return not (status.st_mode & 0o111 and is_elf(path))
 
     def hides(self, path: bytes) -> bool:
-        """Whether a relative path lies in (or is) a directory that is left out, or is one of our own files."""
+        """Whether a relative path is or lies in a directory that is left out, or is one of our own files."""
         return not all(self.enters(part) for part in path.split(b"/"))
 
 

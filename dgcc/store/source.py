@@ -1,8 +1,8 @@
-"""The master's side of content: blobs served straight from the trees that have them, compressed where it helps.
+"""The master's side of content: blobs straight from the trees that have them, compressed where it helps.
 
-Called from the ORB's threads, several at a time. What is shared is the layers' BlobIndex, made for that, and the
-hot blobs, behind a lock that is never held while a file is read or compressed. A file may have changed since its
-digest was taken: content is verified before it is sent, and a path found wrong is told to its layer.
+Called from the ORB's threads, several at a time. What is shared is the layers' BlobIndex, made for that, and
+the hot blobs, behind a lock that is never held while a file is read or compressed. A file may have changed
+since its digest was taken, so content is verified before it is sent, and a wrong path is told to its layer.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _EMPTY = hashlib.sha256(b"").digest()
 
 
 class TreeSource:
-    """Serves the content of layers, given by their `blobs`. hot_bytes: bound on what is kept ready to send."""
+    """Serves the content of layers, given by their `blobs`. hot_bytes: bound on what is kept packed."""
 
     def __init__(self, indexes: Sequence[BlobIndex], hot_bytes: int = HOT_BYTES) -> None:
         self._indexes = tuple(indexes)

@@ -36,9 +36,9 @@ def follow(source: LayerSource, layer: str, mirror: Mirror, since: int,
            pause: Callable[[float], None] = time.sleep) -> Followed:
     """Bring `mirror`, which is at version `since` of `layer` (0: at none), to the newest version.
 
-    A file that changes while it is fetched is asked for again, in its new version. If it will not come to rest
-    it is left out, with a word in the log: no other job has to wait for it. Raises what the source raises,
-    BadPath, BadDigest, BadVersion, OSError; the mirror is then to be followed from 0 again.
+    A file that changes while it is fetched is asked for again, in its new version. If it will not come to
+    rest it is left out, with a word in the log: no other job has to wait for it. Raises what the source
+    raises, BadPath, BadDigest, BadVersion, OSError; the mirror is then to be followed from 0 again.
     """
     if since == 0:
         mirror.begin_full()
@@ -75,6 +75,6 @@ def _take_in(source: LayerSource, mirror: Mirror, entries: list[Entry]) -> tuple
             received += pulled.received
             failed = mirror.apply(entries)
             absent.update((entry.path, entry) for entry in failed if entry.digest in pulled.lost)
-            # The rest went bad in the store since an earlier build: it has been dropped there, so it is fetched.
+            # The rest went bad in the store since an earlier build: it was dropped there, so fetch it again.
             entries = [entry for entry in failed if entry.digest not in pulled.lost]
     return absent, received

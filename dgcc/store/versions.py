@@ -1,7 +1,7 @@
-"""The newest entry of every path with the version that brought it: what a layer is, without the tree behind it.
+"""The newest entry of every path with the version that brought it: a layer without the tree behind it.
 
-Tombstones are kept, and one is made for every path below a directory that goes: a reader who knows an old version
-would otherwise keep what was in it when the directory comes back.
+Tombstones are kept, and one is made for every path below a directory that goes: a reader who knows an old
+version would otherwise keep what was in it when the directory comes back.
 """
 
 from array import array

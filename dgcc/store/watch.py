@@ -1,8 +1,8 @@
 """Seeing changes of a tree as they happen: inotify on every directory.
 
-The kernel queues an event before the call that caused it returns, so whoever drains the queue after a process has
-ended sees all that the process did. A watch says only *where* something happened; what is there now is for the
-layer to look up. MODIFY is not watched: a file that is being written counts once it is closed.
+The kernel queues an event before the call that caused it returns, so whoever drains the queue after a process
+has ended sees all that the process did. A watch says only *where* something happened; what is there now is
+for the layer to look up. MODIFY is not watched: a file that is being written counts once it is closed.
 """
 
 import errno
@@ -27,7 +27,7 @@ _LIMIT = "/proc/sys/fs/inotify/max_user_watches"
 
 @dataclass(frozen=True, slots=True)
 class Dirty:
-    """Where something happened: absolute path -> number of events, and directories to be listed all through."""
+    """Where something happened: absolute path -> number of events, and directories to be listed anew."""
 
     events: Mapping[bytes, int] = field(default_factory=dict)
     trees: frozenset[bytes] = frozenset()
@@ -46,8 +46,10 @@ class Watch:
         try:
             self._inotify = INotify()
         except OSError as error:
-            raise WatchError("cannot watch the tree: the user's inotify instances are used up; raise the sysctl "
-                             "fs.inotify.max_user_instances") from error
+            raise WatchError(
+                f"cannot watch the tree: {error.strerror}; if the user's inotify instances are all in use, raise "
+                "the sysctl fs.inotify.max_user_instances"
+            ) from error
         os.set_blocking(self._inotify.fileno(), False)
         self._path_of: dict[int, bytes] = {}
         self._watch_of: dict[bytes, int] = {}
@@ -84,9 +86,11 @@ class Watch:
                 limit = file.read().strip()
         except OSError:
             limit = "unknown"
-        return WatchError(f"cannot watch the tree: it has {needed} directories, and the user's limit of {limit} "
-                          f"inotify watches is used up; raise it: sysctl fs.inotify.max_user_watches={2 * needed}"
-                          " (or more, if other programs watch files too)")
+        return WatchError(
+            f"cannot watch the tree: it needs {needed} inotify watches, one for each directory, and the "
+            f"user's limit of {limit} is used up; raise it, e.g. "
+            f"sysctl fs.inotify.max_user_watches={max(2 * needed, 65536)}"
+        )
 
     def drain(self) -> Dirty:
         """All that happened since the last call; does not block."""

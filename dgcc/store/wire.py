@@ -1,4 +1,4 @@
-"""The store's values as the structs of idl/dgcc.idl, and back: the only place of the store that knows CORBA."""
+"""The store's values as the structs of idl/dgcc.idl, and back: all that the store knows of CORBA."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,4 +1,5 @@
-"""Writing what a job made into the project's tree, on the master: whole files, by rename, below the root only.
+"""Writing what a job made into the project's tree, on the master: whole files, by rename, below the root
+only.
 
 All content is first written to temporary files beside its place, so that a full disk or a path that cannot be
 written is met before anything has changed; then deletions, directories, files and links follow.
@@ -20,6 +21,7 @@ from dgcc.store.errors import BadPath, WriteBackError
 from dgcc.store.selection import TEMP_PREFIX, Selection
 
 _CHUNK = 1 << 20
+_UNSEEN = "the job removed this directory, which holds files that it did not see (objects, version control)"
 _serial = itertools.count()
 
 
@@ -39,17 +41,19 @@ class _Ready(NamedTuple):
     inode: int
 
 
-def write_outputs(root: bytes, outputs: Sequence[Output], selection: Selection | None = None) -> list[Written]:
+def write_outputs(
+    root: bytes, outputs: Sequence[Output], selection: Selection | None = None
+) -> list[Written]:
     """Write a job's outputs below the absolute directory `root`; returns its files in the order written.
 
-    Files and links appear in the order of `outputs`, which should be that of their times on the slave: an output
-    whose mtime_ns is 0 gets the present time, so the order is what make will see. Another time is kept. An
-    existing file is replaced, also by the same content.
+    Files and links appear in the order of `outputs`, which should be that of their times on the slave: an
+    output whose mtime_ns is 0 gets the present time, so the order is what make will see. Another time is
+    kept. An existing file is replaced, also by the same content.
 
     Raises WriteBackError, which names the path: it does not lie below the root, or would be reached through a
     symlink; it is one that jobs do not see (version control, our own files); a directory that goes holds
-    such files; a file would be setuid; the content is not what was announced; the system refuses. No temporary
-    file is left, and unless the system refused in the last step nothing has changed.
+    such files; a file would be setuid; the content is not what was announced; the system refuses. No
+    temporary file is left, and unless the system refused in the last step nothing has changed.
     """
     selection = selection or Selection()
     for output in outputs:
@@ -110,7 +114,7 @@ class _Batch:
         # Directories that will not be there, or not be the same ones, when files are moved in.
         self._doomed = {o.entry.path for o in outputs if o.entry.kind is not Kind.DIRECTORY}
 
-    # ---- Before anything changes -----------------------------------------------------------------------------
+    # ---- Before anything changes ---------------------------------------------------------------------------
 
     def check_removals(self) -> None:
         """Refuse to remove a directory that holds what the job could not see."""
@@ -120,8 +124,7 @@ class _Batch:
                 continue
             with _blame(path), suppress(FileNotFoundError), parent_fd(self._root_fd, path) as (parent, name):
                 if kind_at(parent, name) == stat.S_IFDIR and self._holds_unseen(path):
-                    raise WriteBackError(path, "the job removed this directory, which holds files (such as objects "
-                                               "or version control) that it did not see")
+                    raise WriteBackError(path, _UNSEEN)
 
     def _holds_unseen(self, path: bytes) -> bool:
         for directory, names, files in os.walk(os.path.join(self._root, path)):
@@ -162,7 +165,7 @@ class _Batch:
     def _will_be_directory(self, path: bytes) -> bool:
         return any(o.entry.path == path and o.entry.kind is Kind.DIRECTORY for o in self._outputs)
 
-    # ---- The changes -----------------------------------------------------------------------------------------
+    # ---- The changes ---------------------------------------------------------------------------------------
 
     def commit(self) -> list[Written]:
         """Remove, make directories, move files in, set the modes of directories."""
@@ -170,7 +173,8 @@ class _Batch:
         for path in sorted(gone, reverse=True):
             with _blame(path), suppress(FileNotFoundError), parent_fd(self._root_fd, path) as (parent, name):
                 remove(parent, name)
-        directories = sorted((o.entry for o in self._outputs if o.entry.kind is Kind.DIRECTORY), key=lambda e: e.path)
+        directories = [o.entry for o in self._outputs if o.entry.kind is Kind.DIRECTORY]
+        directories.sort(key=lambda entry: entry.path)
         for entry in directories:
             with _blame(entry.path), parent_fd(self._root_fd, entry.path) as (parent, name):
                 if kind_at(parent, name) != stat.S_IFDIR:
@@ -232,7 +236,8 @@ def _fill(directory: int, temp: bytes, output: Output) -> int:
         if entry.mtime_ns:
             os.utime(temp, ns=times, dir_fd=directory, follow_symlinks=False)
         return os.lstat(temp, dir_fd=directory).st_ino
-    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(temp, flags, 0o600, dir_fd=directory)
     try:
         state, size = hashlib.sha256(), 0
         for piece in _content(output):
