@@ -104,7 +104,8 @@ def test_stdout_that_does_not_block(tmp_path: Path) -> None:
         )
         os.close(writer)
         await asyncio.sleep(0.05)
-        got = await asyncio.to_thread(lambda: open(reader, "rb").read())
+        with open(reader, "rb") as pipe:
+            got = await asyncio.to_thread(pipe.read)
         assert await client.wait() == 0
         await server.close()
         return got
@@ -199,7 +200,7 @@ def test_interrupt_ends_everything(tmp_path: Path) -> None:
         master = Master(answer)
         server = ClientServer(master)
         await server.start()
-            make = await asyncio.create_subprocess_exec(
+        make = await asyncio.create_subprocess_exec(
             "make", "-j3", cwd=tmp_path, env=hooked(plain_environment(), server.path), process_group=0,
             stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )
@@ -222,7 +223,7 @@ def test_interrupt_ends_everything(tmp_path: Path) -> None:
 
 
 def test_terminate_reaches_a_confirmed_command(tmp_path: Path) -> None:
-    """make ends its children by SIGTERM to them alone: the command behind the client must end, and clean up."""
+    """make ends its children by SIGTERM to them alone: the command behind the client must get it."""
     script = "trap 'echo cleaned > log; exit 9' TERM; echo up > log; while :; do sleep 0.02; done"
     write(tmp_path, Makefile=f"all:\n\t@{script}\n")
 

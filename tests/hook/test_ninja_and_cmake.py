@@ -70,7 +70,8 @@ def test_cmake_build(tmp_path: Path, generator: str) -> None:
     assert made and all(request.cwd == bytes(tmp_path / "b") for request in made)
     assert (tmp_path / "b" / "made.txt").exists()
     if generator == "Unix Makefiles":
-        assert "CMakeFiles/everything.dir/all" in outcome.targets and {b"made.txt"} <= {r.target for r in made}
+        assert "CMakeFiles/everything.dir/all" in outcome.targets
+        assert b"made.txt" in {request.target for request in made}
 
 
 def test_make_below_ninja_and_ninja_below_make(tmp_path: Path) -> None:
