@@ -1,6 +1,6 @@
 """Build commands for setuptools: IDL stubs, the ORB extension, and the C programs of hook, client and jail.
 
-Named in pyproject.toml as `build_py` and `build_ext`, so `pip install .` and `pip install -e .` both run them.
+Named in setup.cfg as the commands that they replace, so `pip install .` and `pip install -e .` both run them.
 """
 
 import os
@@ -9,8 +9,14 @@ import subprocess
 from pathlib import Path
 
 from setuptools import Extension
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
+
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:  # before setuptools 70.1 it was elsewhere
+    from wheel.bdist_wheel import bdist_wheel  # type: ignore[import-untyped,no-redef]
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "dgcc" / "native"
@@ -90,11 +96,7 @@ class BuildStubs(build_py):
 
 
 class BuildNative(build_ext):
-    """build_ext, with our extension added and the C programs compiled beside it."""
-
-    def finalize_options(self) -> None:
-        self.distribution.ext_modules = [orb_extension()]
-        super().finalize_options()
+    """build_ext, with the C programs compiled beside our extension."""
 
     def run(self) -> None:
         super().run()
@@ -102,3 +104,19 @@ class BuildNative(build_ext):
         compile_programs(in_place)
         if not self.inplace and not getattr(self, "editable_mode", False):
             self.copy_tree(str(in_place), str(Path(self.build_lib) / "dgcc" / "native" / "bin"))
+
+
+class Build(build):
+    """build, told of the extension, which setup.cfg has no words for."""
+
+    def finalize_options(self) -> None:
+        self.distribution.ext_modules = [orb_extension()]
+        super().finalize_options()
+
+
+class Wheel(bdist_wheel):
+    """bdist_wheel, told the same, so that the wheel is named for this machine's Python."""
+
+    def finalize_options(self) -> None:
+        self.distribution.ext_modules = [orb_extension()]
+        super().finalize_options()
