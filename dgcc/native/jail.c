@@ -37,6 +37,16 @@ static void make_directory(const struct spec *spec, int scratch, const char *nam
     close(fd);
 }
 
+/* The job may open its output again by name, as /dev/stdout: the pipes must be its own for that. */
+static void give_pipes(uid_t owner)
+{
+    for (int fd = 1; fd <= 2; fd++) {
+        struct stat st;
+        if (!fstat(fd, &st) && S_ISFIFO(st.st_mode) && fchown(fd, owner, (gid_t)-1) < 0)
+            fail("cannot give the job its output", NULL, errno, NULL);
+    }
+}
+
 static void prepare_scratch(const struct spec *spec)
 {
     int scratch = open(spec->scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -118,6 +128,7 @@ int main(int argc, char **argv)
             fail("a job must not be root on the host", NULL, 0, "give outside_uid and outside_gid other than 0");
         if (setgroups(0, NULL) < 0)
             fail("cannot leave root's groups", NULL, errno, "run as an ordinary user instead");
+        give_pipes(spec.outside_uid);
     }
     prepare_scratch(&spec);
 

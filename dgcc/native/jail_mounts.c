@@ -137,21 +137,21 @@ static int skeleton(const struct spec *spec, size_t parent, const char *top)
     return fd;
 }
 
-/* Mount an overlay on `at`. Everything is named by descriptor, so that no path needs quoting and the options, which
- * the kernel takes as one page, stay short. `skel`, if not -1, becomes the lowest layer. */
-static void mount_overlay(const struct spec *spec, const struct mount *layers, const int *lower, size_t count, int skel,
-                          int at, const char *path)
+/* Mount an overlay of `lower`, topmost first, on `at`; with the upper directory of `writable` unless that is NULL.
+ * Everything is named by descriptor, so that no path needs quoting and the options, which the kernel takes as one
+ * page, stay short. */
+static void mount_overlay(const struct spec *spec, const int *lower, size_t count, const struct mount *writable, int at,
+                          const char *path)
 {
     char options[4096], target[32];
     size_t used = (size_t)snprintf(options, sizeof options, "lowerdir=");
-    for (size_t i = 0; i < count + (skel >= 0) && used < sizeof options; i++)
-        used += (size_t)snprintf(options + used, sizeof options - used, "%s/proc/self/fd/%d", i ? ":" : "",
-                                 i < count ? lower[i] : skel);
+    for (size_t i = 0; i < count && used < sizeof options; i++)
+        used += (size_t)snprintf(options + used, sizeof options - used, "%s/proc/self/fd/%d", i ? ":" : "", lower[i]);
     /* volatile: without it, the end of each job would wait for the disk. */
-    if (layers && used < sizeof options)
+    if (writable && used < sizeof options)
         used += (size_t)snprintf(options + used, sizeof options - used,
-                                 ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,volatile", layers->upper_fd,
-                                 layers->work_fd);
+                                 ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,volatile", writable->upper_fd,
+                                 writable->work_fd);
     if (used < sizeof options)
         used += (size_t)snprintf(options + used, sizeof options - used, "%s",
                                  spec->user_ns ? ",userxattr" : ",redirect_dir=off,metacopy=off,index=off");
@@ -162,21 +162,25 @@ static void mount_overlay(const struct spec *spec, const struct mount *layers, c
         fail("cannot mount the overlay on", path, errno, no_overlay);
 }
 
-static void place_overlay(const struct spec *spec, size_t index, int at)
+static void place_overlay(struct spec *spec, size_t index, int at)
 {
-    const struct mount *mount = &spec->mounts[index];
+    struct mount *mount = &spec->mounts[index];
+    size_t count = mount->from_count;
     int skel = skeleton(spec, index, mount->path);
-    if (mount->readonly && mount->from_count == 1 && skel < 0) /* older kernels refuse an overlay of one layer */
+    if (skel >= 0) /* lowest, to add only what is missing; calloc left room for it */
+        mount->from_fd[count++] = skel;
+    if (mount->readonly && count == 1) /* older kernels refuse an overlay of one layer */
         attach(clone_tree(mount->from_fd[0], mount->path), at, mount->path);
     else
-        mount_overlay(spec, mount->readonly ? NULL : mount, mount->from_fd, mount->from_count, skel, at, mount->path);
+        mount_overlay(spec, mount->from_fd, count, mount->readonly ? NULL : mount, at, mount->path);
 }
 
 /* Mount points that the bound host directory lacks are added by covering the deepest directory that it has with a
- * read-only overlay of the missing ones. The shallowest is covered first, because it may serve others too. */
+ * read-only overlay of the missing ones over it; over it, so that a dangling link of the host is hidden. The
+ * shallowest is covered first, because it may serve others too. */
 static void complete_bind(const struct spec *spec, size_t index)
 {
-    for (;;) {
+    for (size_t covers = 0;; covers++) {
         char cover[PATH_MAX] = "", found[PATH_MAX];
         for (size_t i = index + 1; i < spec->mount_count; i++) {
             mode_t kind = kind_of(&spec->mounts[i]);
@@ -187,8 +191,16 @@ static void complete_bind(const struct spec *spec, size_t index)
         }
         if (!*cover)
             return;
+        if (!cover[1]) /* only in host-root mode: an overlay over / would lose every mount beneath it */
+            fail("the host's root lacks the directory of a mount, so it cannot be shown there", NULL, 0, NULL);
+        if (covers == spec->mount_count)
+            fail("cannot make the mount points beneath", cover, 0, "links of this host lead away from there");
+        struct stat like;
         int at = point_open(spec->root_fd, cover, true);
-        mount_overlay(spec, NULL, &at, 1, skeleton(spec, index, cover), at, cover);
+        int layers[] = {skeleton(spec, index, cover), at};
+        if (layers[0] < 0 || fstat(at, &like) < 0 || fchmodat(layers[0], ".", like.st_mode & 0777, 0) < 0)
+            fail("cannot make the mount points beneath", cover, errno, NULL);
+        mount_overlay(spec, layers, 2, NULL, at, cover);
         close(at);
     }
 }

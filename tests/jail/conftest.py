@@ -1,0 +1,31 @@
+"""Fixtures for tests of the jail: the compiled program, and a place to run jobs in."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jail.jailplace import Place
+
+from dgcc.native.build import compile_programs
+from dgcc.store.jail import BINARY, remove_scratch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled() -> None:
+    sources = BINARY.parents[1].glob("jail*.[ch]")
+    if not BINARY.exists() or BINARY.stat().st_mtime < max(path.stat().st_mtime for path in sources):
+        compile_programs(BINARY.parent)
+
+
+@pytest.fixture
+def top() -> Iterator[Path]:
+    """A directory on a disk, which /tmp may not be, and where only its owner may enter."""
+    path = Path(tempfile.mkdtemp(prefix="dgcc-test-", dir="/var/tmp"))
+    yield path
+    remove_scratch(path)
+
+
+@pytest.fixture
+def place(top: Path) -> Place:
+    return Place(top)
