@@ -1,7 +1,7 @@
-"""Reads the options of a gcc or clang command: what it compiles, what it reads and writes, and what keeps it at home.
+"""Reads the options of a gcc or clang command: what it compiles, reads and writes, and what keeps it at home.
 
-Every option must be known, at least by family, for the command to travel: an unknown one could name a file, take
-the next word as its argument, or depend on the machine.
+Every option must be known, at least by family, for the command to travel: an unknown one could name a file,
+take the next word as its argument, or depend on the machine.
 """
 
 import os
@@ -24,40 +24,73 @@ _LANGUAGES = {
 # Options whose argument may be joined or be the next word, and for what the argument is.
 _DIRECTORY = (b"-isystem", b"-iquote", b"-idirafter", b"-isysroot", b"-I", b"-L", b"--sysroot")
 _INCLUDED = (b"-include", b"-imacros")
-_NO_FILE = frozenset((b"-D", b"-U", b"-MT", b"-MQ", b"-A", b"-l", b"-T", b"-u", b"-z", b"-e", b"-R", b"-Xlinker",
-                      b"--param", b"-arch", b"-target", b"-h"))
+_NO_FILE = frozenset(
+    b"""
+    -D -U -MT -MQ -A -l -T -u -z -e -R -Xlinker --param -arch -target -h
+    """.split()
+)
 _WRITTEN = frozenset((b"-o", b"-MF", b"-MJ", b"-aux-info"))
 
-_PLAIN = frozenset((
-    b"-v", b"-w", b"-p", b"-pg", b"-P", b"-C", b"-CC", b"-H", b"-Q", b"-s", b"-r", b"-n", b"-undef", b"-remap",
-    b"-trigraphs", b"-traditional", b"-traditional-cpp", b"-ansi", b"-pedantic", b"-pedantic-errors", b"-pipe",
-    b"-pthread", b"-pthreads", b"-nostdinc", b"-nostdinc++", b"-nostdlib", b"-nodefaultlibs", b"-nostartfiles",
-    b"-static", b"-shared", b"-rdynamic", b"-pie", b"-no-pie", b"-static-pie", b"-symbolic", b"-static-libgcc",
-    b"-static-libstdc++", b"-shared-libgcc", b"--coverage", b"-coverage", b"-save-temps", b"--save-temps",
-    b"-save-temps=cwd", b"-save-temps=obj", b"-time", b"-MD", b"-MMD", b"-MP", b"-MG", b"-c", b"-S",
-    b"-Qunused-arguments", b"-no-canonical-prefixes", b"-pass-exit-codes", b"-no-integrated-cpp", b"-integrated-as",
-    b"-no-integrated-as", b"-dA", b"-dp", b"-dP",
-))
+_PLAIN = frozenset(
+    b"""
+    -v -w -p -pg -P -C -CC -H -Q -s -r -n -undef -remap -trigraphs -traditional -traditional-cpp
+    -ansi -pedantic -pedantic-errors -pipe -pthread -pthreads -nostdinc -nostdinc++ -nostdlib
+    -nodefaultlibs -nostartfiles -static -shared -rdynamic -pie -no-pie -static-pie -symbolic
+    -static-libgcc -static-libstdc++ -shared-libgcc --coverage -coverage -save-temps --save-temps
+    -save-temps=cwd -save-temps=obj -time -MD -MMD -MP -MG -c -S -Qunused-arguments
+    -no-canonical-prefixes -pass-exit-codes -no-integrated-cpp -integrated-as -no-integrated-as -dA
+    -dp -dP
+    """.split()
+)
 _REASONS = {
-    b"-E": "it only preprocesses (-E)", b"-M": "it only preprocesses (-M)", b"-MM": "it only preprocesses (-MM)",
-    b"-": "it reads its source from standard input", b"-wrapper": "-wrapper runs another program",
-    b"-I-": "-I- is not understood", b"-fsyntax-only": "it only checks the syntax", b"-###": "it only shows commands",
+    b"-E": "it only preprocesses (-E)",
+    b"-M": "it only preprocesses (-M)",
+    b"-MM": "it only preprocesses (-MM)",
+    b"-": "it reads its source from standard input",
+    b"-wrapper": "-wrapper runs another program",
+    b"-I-": "-I- is not understood",
+    b"-fsyntax-only": "it only checks the syntax",
+    b"-###": "it only shows commands",
     b"-Xclang": "-Xclang passes options that are not understood",
 }
 _FAMILIES = (b"-W", b"-f", b"-m", b"-O", b"-g", b"-std=", b"--std=", b"--param=", b"--target=", b"-x")
-_PROFILE = re.compile(rb"-f(?:cs-)?(?:profile(?:-instr|-sample)?-use|auto-profile|branch-probabilities|memory-profile-use"
-                      rb"|profile-remapping-file)(?:=|\Z)")
+_PROFILE = re.compile(
+    rb"-f(?:cs-)?(?:profile(?:-instr|-sample)?-use|auto-profile|branch-probabilities|memory-profile-use"
+    rb"|profile-remapping-file)(?:=|\Z)"
+)
 _FORBIDDEN = (
-    (b"-fmodule", "it uses modules"), (b"-fprebuilt-module", "it uses modules"), (b"-fimplicit-module", "it uses modules"),
-    (b"-fplugin", "it loads a compiler plugin"), (b"-fpass-plugin", "it loads a compiler plugin"),
-    (b"-fpch", "it uses a precompiled header by name"), (b"-specs", "-specs changes what the compiler runs"),
-    (b"--specs", "-specs changes what the compiler runs"), (b"-B", "-B changes which programs the compiler runs"),
-    (b"--prefix", "-B changes which programs the compiler runs"), (b"-mllvm", "-mllvm passes options that are not understood"),
+    (b"-fmodule", "it uses modules"),
+    (b"-fprebuilt-module", "it uses modules"),
+    (b"-fimplicit-module", "it uses modules"),
+    (b"-fplugin", "it loads a compiler plugin"),
+    (b"-fpass-plugin", "it loads a compiler plugin"),
+    (b"-fpch", "it uses a precompiled header by name"),
+    (b"-specs", "-specs changes what the compiler runs"),
+    (b"--specs", "-specs changes what the compiler runs"),
+    (b"-B", "-B changes which programs the compiler runs"),
+    (b"--prefix", "-B changes which programs the compiler runs"),
+    (b"-mllvm", "-mllvm passes options that are not understood"),
 )
 # The argument is a string for the object file, not a file that is opened.
-_STRINGS = re.compile(rb"-f(?:debug|file|macro|profile|coverage)-prefix-map=|-fdebug-compilation-dir=|-fprofile-dir="
-                      rb"|-fprofile-generate=|-fprofile-exclude-files=|-fprofile-filter-files=|-frandom-seed="
-                      rb"|-f(?:sanitize|no-sanitize|message-length|visibility|stack-limit-symbol|constant-string-class)=")
+_STRINGS = re.compile(
+    rb"-f(?:debug|file|macro|profile|coverage)-prefix-map=|-fdebug-compilation-dir=|-fprofile-dir="
+    rb"|-fprofile-generate=|-fprofile-exclude-files=|-fprofile-filter-files=|-frandom-seed="
+    rb"|-f(?:sanitize|no-sanitize|message-length|visibility|stack-limit-symbol|constant-string-class)="
+)
+
+_PREPROCESSOR_PLAIN = frozenset((b"-MP", b"-MG", b"-P", b"-C", b"-w", b"-undef"))
+_ASSEMBLER_OPTION = re.compile(rb"(?:-(?!.*native)[^/]*)?", re.DOTALL)
+# Arguments of the assembler that look like files and are none.
+_ASSEMBLER_TEXT = re.compile(rb"--debug-prefix-map|--defsym|[0-9A-Za-z_]+=[0-9A-Fa-fx]+\Z")
+
+
+# The greater part of all options: about warnings, code and macros, without a file or a value that matters here.
+_ORDINARY = re.compile(
+    rb"-(?:[DU].+|W(?![pal],)[^/]*|O[a-z0-9]?|g(?:[0-3]|gdb[0-3]?)?|std=[a-z0-9+:]+"
+    rb"|f(?!module|prebuilt|implicit-module|plugin|pass-plugin|pch|profile|cs-|auto-profile|branch-prob|memory-pro)"
+    rb"[a-z0-9\-]+(?:=[0-9]+)?|m(?!llvm)[a-z0-9\-.]+)\Z",
+    re.DOTALL,
+)
 
 
 @dataclass(slots=True)
@@ -71,6 +104,7 @@ class Compile:
     written: list[bytes] = field(default_factory=list)  # side files: dependencies, listings
     directories: list[tuple[bytes, bytes]] = field(default_factory=list)  # option and its directory
     files: list[tuple[bytes, bytes]] = field(default_factory=list)  # option and the file that it names
+    unknown: bytes = b""  # an operand that is no source by its name: for the linker, if there is one
     linked: list[bytes] = field(default_factory=list)  # objects and libraries, which -c makes no use of
 
     def products(self) -> list[bytes]:
@@ -84,13 +118,15 @@ class Compile:
 def read_options(arguments: Sequence[bytes]) -> Compile:
     """Read what follows the compiler's name.
 
-    Raises StaysHome for whatever cannot travel wherever its files lie. A command that does not compile (no -c or
-    -S) comes back with an empty stage.
+    Raises StaysHome for whatever cannot travel wherever its files lie. A command that does not compile (no -c
+    or -S) comes back with an empty stage.
     """
     found = Compile()
     language: bytes | None = None
     words = iter(arguments)
     for word in words:
+        if _ORDINARY.match(word):
+            continue
         if word[:1] != b"-" or word == b"-":
             _operand(found, word, language)
             continue
@@ -148,7 +184,7 @@ def _operand(found: Compile, word: bytes, language: bytes | None) -> None:
     elif suffix in _HEADER:
         raise StaysHome("it makes a precompiled header")
     else:
-        raise StaysHome(f"'{show(word)}' is no kind of source that is known")
+        found.unknown = found.unknown or word
 
 
 def _written(found: Compile, option: bytes, path: bytes) -> None:
@@ -232,7 +268,7 @@ def _passed(found: Compile, prefix: bytes, words: list[bytes]) -> None:
                 position += 1
             elif word in (b"-MT", b"-MQ", b"-D", b"-U"):
                 position += 1
-            elif word in (b"-MP", b"-MG", b"-P", b"-C", b"-w", b"-undef") or word[:2] in (b"-D", b"-U", b"-W", b"-f"):
+            elif word in _PREPROCESSOR_PLAIN or word[:2] in (b"-D", b"-U", b"-W", b"-f"):
                 continue
             elif word[:2] == b"-I" and len(word) > 2:
                 _directory(found, b"-I", word[2:])
@@ -246,6 +282,5 @@ def _passed(found: Compile, prefix: bytes, words: list[bytes]) -> None:
             _directory(found, b"-I", word[2:])
         elif word[:2] == b"-a" and b"=" in word:
             found.written.append(word.partition(b"=")[2])
-        elif b"/" in word or b"native" in word or word[:1] not in (b"-", b""):
-            if not re.match(rb"--debug-prefix-map|--defsym", word) and not re.fullmatch(rb"[0-9A-Za-z_]+=[0-9A-Fa-fx]+", word):
-                raise StaysHome(f"-Wa,{show(word)} is not understood")
+        elif not (_ASSEMBLER_OPTION.fullmatch(word) or _ASSEMBLER_TEXT.match(word)):
+            raise StaysHome(f"-Wa,{show(word)} is not understood")

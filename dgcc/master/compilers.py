@@ -1,4 +1,4 @@
-"""Which command names are compilers, which stand in front of one, and which run a whole build of their own."""
+"""Which command names are compilers, which stand in front of one, and which run a whole build themselves."""
 
 import re
 
@@ -15,11 +15,19 @@ _COMPILER = re.compile(
 _STANDARD = {b"c89": "CC", b"c99": "CC"}
 _STANDARD_SCRIPTS = frozenset((b"c89", b"c99", b"c89-gcc", b"c99-gcc"))
 
-FRONTS = frozenset((b"ccache", b"distcc", b"sccache", b"icecc", b"icerun", b"pump", b"buildcache", b"nocc", b"homcc",
-                    b"colorgcc", b"gomacc", b"fbuild", b"yadcc", b"firebuild", b"bear", b"scan-build", b"intercept-cc"))
-BUILDERS = frozenset((b"make", b"gmake", b"gnumake", b"ninja", b"ninja-build", b"samu", b"cmake", b"ctest", b"meson", b"scons",
-                      b"bazel", b"waf", b"bmake", b"pmake", b"cargo", b"go", b"msbuild", b"xcodebuild", b"dpkg-buildpackage",
-                      b"rpmbuild", b"ant", b"mvn", b"gradle", b"npm", b"tup", b"redo", b"automake", b"autoreconf", b"configure"))
+FRONTS = frozenset(
+    b"""
+    ccache distcc sccache icecc icerun pump buildcache nocc homcc colorgcc gomacc fbuild yadcc
+    firebuild bear scan-build intercept-cc
+    """.split()
+)
+BUILDERS = frozenset(
+    b"""
+    make gmake gnumake ninja ninja-build samu cmake ctest meson scons bazel waf bmake pmake cargo go
+    msbuild xcodebuild dpkg-buildpackage rpmbuild ant mvn gradle npm tup redo automake autoreconf
+    configure
+    """.split()
+)
 
 
 def language(name: bytes) -> str | None:

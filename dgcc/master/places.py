@@ -1,11 +1,13 @@
-"""Whether a path lies where a slave has the same: under the project's roots, or in the compiler's own directories."""
+"""Whether a path lies where a slave has the same: under the roots, or in the compiler's own directories."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from dgcc.master.stayshome import StaysHome, show
-from dgcc.master.world import Found, World
+from dgcc.master.world import Found, Kind, World
 
 # The compiler's identity, compared between master and slave by content, covers what lies below these.
 SYSTEM_INCLUDES = (b"/usr/include", b"/usr/local/include", b"/usr/lib/gcc", b"/usr/lib/gcc-cross")
@@ -16,12 +18,21 @@ SYSTEM_PROGRAMS = (b"/bin", b"/usr/bin", b"/usr/local/bin", b"/sbin", b"/usr/sbi
 
 _NOWHERE = b"/dev/null"
 # Version-control directories are not mirrored.
-_UNMIRRORED = (b"/.git/", b"/.hg/", b"/.svn/", b"/.bzr/", b"/CVS/", b"/_darcs/", b"/.jj/")
+_UNMIRRORED = re.compile(rb"/(?:\.(?:git|hg|svn|bzr|jj)|CVS|_darcs)(?:/|\Z)")
 
 
 def under(path: bytes, roots: tuple[bytes, ...]) -> bool:
     """Tell whether the normal absolute `path` is one of `roots` or below one."""
     return any(path == root or path.startswith(root if root[-1:] == b"/" else root + b"/") for root in roots)
+
+
+@lru_cache(maxsize=64)
+def _before_system(path: bytes) -> bytes:
+    """Return the entries of a PATH that are searched before the system's, without SYSTEM_PROGRAMS."""
+    entries = path.split(b":")
+    ends = [place for place, entry in enumerate(entries) if entry in (b"/bin", b"/usr/bin")]
+    before = entries[:ends[0]] if ends else entries
+    return b":".join(entry for entry in before if entry not in SYSTEM_PROGRAMS)
 
 
 @dataclass(slots=True)
@@ -31,17 +42,36 @@ class Places:
     roots: tuple[bytes, ...]
     world: World
     _seen: dict[bytes, Found | None] = field(default_factory=dict)
-    _commands: dict[bytes, bytes | None] = field(default_factory=dict)
+    _commands: dict[tuple[bytes, bytes, bytes | None], bytes | None] = field(default_factory=dict)
 
     def probe(self, path: bytes) -> Found | None:
         """Tell what lies at the absolute `path`; asked once for each recipe."""
         if path not in self._seen:
+            directory, name = os.path.split(path)
+            # Most paths share few directories and are no links: then one question is enough for each.
+            parent = self._directory(directory) if name not in (b"", b".", b"..") else None
+            kind = self.world.kind(path) if parent is not None else Kind.LINK
+            if parent is None or kind is Kind.LINK:
+                self._seen[path] = self.world.probe(path)
+            elif kind is None:
+                self._seen[path] = None
+            else:
+                self._seen[path] = Found(os.path.join(parent.real, name), kind is Kind.DIRECTORY)
+        return self._seen[path]
+
+    def _directory(self, path: bytes) -> Found | None:
+        if path not in self._seen:
             self._seen[path] = self.world.probe(path)
         return self._seen[path]
 
+    def shadowed(self, name: bytes, cwd: bytes, env: Mapping[bytes, bytes]) -> bytes | None:
+        """Return what PATH gives for the plain tool `name` before the system's own directories are reached."""
+        odd = _before_system(env.get(b"PATH", b""))
+        return self.lookup(name, cwd, {b"PATH": odd}) if odd else None
+
     def lookup(self, name: bytes, cwd: bytes, env: Mapping[bytes, bytes]) -> bytes | None:
         """Find the absolute path of a command's name; asked once for each name and directory."""
-        key = cwd + b"\0" + name
+        key = (name, cwd, env.get(b"PATH"))
         if key not in self._commands:
             self._commands[key] = self.world.lookup(name, cwd, env)
         return self._commands[key]
@@ -49,7 +79,7 @@ class Places:
     def file(self, path: bytes, cwd: bytes, what: str) -> bytes | None:
         """Return the absolute path of a file that the recipe names, or None for /dev/null.
 
-        Raises StaysHome, naming `what` it is, if it lies outside the roots, also where a symbolic link leads there.
+        Raises StaysHome, naming `what` it is, if it lies outside the roots, or a symbolic link leads outside.
         """
         whole = os.path.normpath(os.path.join(cwd, path))
         if whole == _NOWHERE:
@@ -58,15 +88,17 @@ class Places:
         return whole
 
     def directory(self, path: bytes, cwd: bytes, what: str, system: tuple[bytes, ...]) -> None:
-        """Check a directory that the recipe searches; it may also lie below one of the `system` directories."""
+        """Check a directory that the recipe searches; it may also lie below one of `system`."""
         whole = os.path.normpath(os.path.join(cwd, path))
         if not under(whole, system):
             self._inside(whole, os.path.join(cwd, path), path, what, (*self.roots, *system))
 
-    def _inside(self, whole: bytes, written: bytes, path: bytes, what: str, places: tuple[bytes, ...]) -> None:
+    def _inside(
+        self, whole: bytes, written: bytes, path: bytes, what: str, places: tuple[bytes, ...]
+    ) -> None:
         if not under(whole, self.roots):
             raise StaysHome(f"{what} {show(path)} lies outside the project")
-        if any(name in whole + b"/" for name in _UNMIRRORED):
+        if _UNMIRRORED.search(whole):
             raise StaysHome(f"{what} {show(path)} is version control's own")
         found = self.probe(written)
         if found is None:  # not there yet: where would it come to lie?

@@ -1,9 +1,9 @@
-"""The plan: what GNU make says that it would do. Advice on order and totals; being wrong costs time, never correctness.
+"""The plan: what GNU make says that it would do, as advice on order and totals.
 
-Make itself is asked, by a dry run (`-n`) that also prints why each target is due (`--trace`), in which directory
-(`-w`), and its database of prerequisites (`-p`). Such a run is not without effect: make really runs lines marked
-with `+` or naming $(MAKE), and remakes the makefiles that are included. So whoever runs the command does it where
-nothing is written for real, and with LC_ALL=C, as the messages are read.
+Make itself is asked, by a dry run (`-n`) that also prints why each target is due (`--trace`), in which
+directory (`-w`), and its database of prerequisites (`-p`). Such a run is not without effect: make really
+runs lines marked with `+` or naming $(MAKE), and remakes the makefiles that are included. So whoever runs
+the command does it where nothing is written for real, and with LC_ALL=C, as the messages are read.
 """
 
 import os
@@ -17,25 +17,26 @@ __all__ = ["Plan", "PlannedJob", "parse", "plan_command"]
 _MAKES = frozenset(("make", "gmake", "gnumake"))
 # With these the user wants no build, or output that a dry run would spoil.
 _NO_BUILD_LETTERS = "nqtvhp"
-_NO_BUILD = ("--just-print", "--dry-run", "--recon", "--question", "--touch", "--version", "--help", "--print-data-base")
+_NO_BUILD = tuple(["--just-print", "--dry-run", "--recon", "--question", "--touch", "--version", "--help", "--print-data-base"])
 # These would mix, hide or flood the output that is to be read.
 _DROPPED_LETTERS = "sdO"
 _DROPPED = ("--jobs", "--silent", "--quiet", "--debug", "--output-sync", "--no-print-directory", "--trace")
 _VALUED_LETTERS = "CfIoWE"
-_VALUED = ("--directory", "--file", "--makefile", "--include-dir", "--old-file", "--assume-old", "--what-if", "--new-file",
-           "--assume-new", "--eval")  # fmt: skip
+_VALUED = frozenset(
+    ["--directory", "--file", "--makefile", "--include-dir", "--old-file", "--assume-old", "--what-if", "--new-file", "--assume-new", "--eval"]
+)  # fmt: skip
 
 
 def plan_command(driver: Sequence[str], arguments: Sequence[str]) -> list[str] | None:
-    """Return the command that asks `driver` with the user's `arguments` for its plan, or None if it cannot be asked.
+    """Return the command that asks `driver` with the user's `arguments` for its plan, None if there is none.
 
-    `driver` is the command that the build runs, such as ["make"]. None is returned for other drivers than GNU make
-    and where the arguments ask for no build (-n, -q, --version, ...).
+    `driver` is the command that the build runs, such as ["make"]. None is returned for other drivers than
+    GNU make and where the arguments ask for no build (-n, -q, --version, ...).
     """
     if not driver or os.path.basename(driver[0]) not in _MAKES:
         return None
     kept = _without_display([*driver[1:], *arguments])
-    return None if kept is None else [driver[0], "-n", "-p", "-w", "--trace", "-j1", *kept]
+    return None if kept is None else [driver[0], "-n", "-p", "-k", "-w", "--trace", "-j1", *kept]
 
 
 def _without_display(arguments: Sequence[str]) -> list[str] | None:
@@ -81,8 +82,8 @@ def _following(words: Iterator[str]) -> list[str]:
 def _letters(letters: str) -> tuple[str | None, bool, bool]:
     """Go through bundled option letters.
 
-    Returns those that are kept (None: the user wants no build), whether the last one's argument is the next word, and
-    whether a number may follow that belongs to a dropped -j.
+    Returns those that are kept (None: the user wants no build), whether the last one's argument is the next
+    word, and whether a number may follow that belongs to a dropped -j.
     """
     kept = ""
     for place, letter in enumerate(letters):

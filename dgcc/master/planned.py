@@ -3,18 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeAlias
 
 # A bound on what a makefile of a strange shape can cost; real graphs stay far below.
 _MOST_EDGES = 2_000_000
+
+
+_Key: TypeAlias = tuple[bytes, bytes]  # directory and target
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
     """One recipe line that make would run.
 
-    `directory` is absolute; `target` as make names it; `command` as make prints it, newlines included; `makefile`
-    and `line` say where the recipe is (empty and 0 if make has it built in); `prerequisites` are the target's,
-    order-only ones among them.
+    `directory` is absolute; `target` as make names it; `command` as make prints it, newlines included;
+    `makefile` and `line` say where the recipe is (empty and 0 if make has it built in); `prerequisites` are
+    the target's, order-only ones among them.
     """
 
     directory: bytes
@@ -27,7 +31,7 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """All planned jobs in make's order, and the `prerequisites` of every (directory, target) that make knows."""
+    """All planned jobs in make's order, and the `prerequisites` of all (directory, target) that it knows."""
 
     jobs: tuple[PlannedJob, ...] = ()
     prerequisites: Mapping[tuple[bytes, bytes], tuple[bytes, ...]] = field(default_factory=dict)
@@ -36,8 +40,8 @@ class Plan:
         return len(self.jobs)
 
     @cached_property
-    def _by_target(self) -> dict[tuple[bytes, bytes], tuple[int, ...]]:
-        places: dict[tuple[bytes, bytes], list[int]] = {}
+    def _by_target(self) -> dict[_Key, tuple[int, ...]]:
+        places: dict[_Key, list[int]] = {}
         for place, job in enumerate(self.jobs):
             places.setdefault((job.directory, job.target), []).append(place)
         return {key: tuple(found) for key, found in places.items()}
@@ -50,10 +54,11 @@ class Plan:
     def edges(self) -> tuple[tuple[int, ...], ...]:
         """For each job, by its place in `jobs`, the places of those that must end before it starts.
 
-        The lines of one recipe follow each other; its first line awaits the last lines of its prerequisites, where
-        need be through targets without a recipe. A target's circular prerequisites are dropped, as make drops them.
+        The lines of one recipe follow each other; its first line awaits the last lines of its prerequisites,
+        where need be through targets without a recipe. A target's circular prerequisites are dropped, as
+        make drops them.
         """
-        through: dict[tuple[bytes, bytes], tuple[int, ...]] = {}
+        through: dict[_Key, tuple[int, ...]] = {}
         awaited: list[tuple[int, ...]] = [()] * len(self.jobs)
         left = _MOST_EDGES
         for key, places in self._by_target.items():
@@ -65,8 +70,8 @@ class Plan:
                 awaited[places[0]] = found
         return tuple(awaited)
 
-    def _await(self, key: tuple[bytes, bytes], through: dict[tuple[bytes, bytes], tuple[int, ...]]) -> tuple[int, ...]:
-        """Collect the last jobs of the prerequisites of `key`; `through` keeps the answer for targets without any."""
+    def _await(self, key: _Key, through: dict[_Key, tuple[int, ...]]) -> tuple[int, ...]:
+        """Collect the last jobs of the prerequisites of `key`, looking `through` targets known to have none."""
         directory = key[0]
         found: dict[int, None] = {}
         seen = {key}

@@ -1,25 +1,29 @@
-"""Reads what a dry run of GNU make prints (see plan.py) into a Plan. Garbage gives an emptier plan, never an error.
+"""Reads what a dry run of GNU make prints (see plan.py) into a Plan; garbage only gives an emptier one.
 
-The output is, for each make: for every target that is due, a line that says where its recipe is and why it is due,
-then the recipe's lines; for every make started by a recipe, its own output nested in place; at its end, its
-database. Directories come from make's "Entering directory" lines, and where a makefile turned these off (as kbuild
-does), from CURDIR in the database of the make that has just ended.
+The output is, for each make: for every target that is due, a line that says where its recipe is and why it
+is due, then the recipe's lines; for every make started by a recipe, its own output nested in place; at its
+end, its database. Directories come from make's "Entering directory" lines, and where a makefile turned these
+off (as kbuild does), from CURDIR in the database of the make that has just ended.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from dgcc.master.planned import Plan, PlannedJob
 
-# make 4.3 says the first of the two for a target that does not exist, make 4.4 the second with that as the reason.
+# make 4.3 says the first of the two for a target that does not exist, make 4.4 the second with that as the
+# reason.
 _DUE = re.compile(
     rb"(?:(?P<makefile>.+):(?P<line>[0-9]+)|<builtin>): "
     rb"(?:target '(?P<missing>.*)' does not exist|update target '(?P<old>.*?)' due to: .*)\Z",
     re.DOTALL,
 )
-_DIRECTORY = re.compile(rb"(?:# )?[^\s:]+: (?P<what>Entering|Leaving) directory [`'](?P<path>/.*)'\Z", re.DOTALL)
-_MESSAGE = re.compile(rb"[^\s:]*make(?:\[[0-9]+\])?: (?:\*\*\* |Nothing to be done|'.*' is up to date|Circular |warning)")
+_DIRECTORY = re.compile(rb"(?:# )?[^\s:]+: (?P<what>Entering|Leaving) directory '(?P<path>/.*)'\Z", re.DOTALL)
+_MESSAGE = re.compile(
+    rb"[^\s:]*make(?:\[[0-9]+\])?: "
+    rb"(?:\*\*\* |Nothing to be done|Target '|'.*' is up to date|Circular |warning)"
+)
 _DEFINE = re.compile(rb"define (\S+)")
 _RULE = re.compile(rb"(?P<target>.+?):{1,2}(?: (?P<names>.*))?\Z", re.DOTALL)
 # What may make several lines of one recipe line.
@@ -88,7 +92,8 @@ class _Reader:
             self._command(line)
         elif b"arget '" in line and (found := _DUE.match(line)) is not None:
             target = self._name(found["missing"] if found["missing"] is not None else found["old"])
-            self.current = _Due(target, self._name(found["makefile"] or b""), int((found["line"] or b"0")[:9]))
+            makefile = self._name(found["makefile"] or b"")
+            self.current = _Due(target, makefile, int((found["line"] or b"0")[:9]))
             self.due.append(self.current)
         elif b" directory " in line and (found := _DIRECTORY.match(line)) is not None:
             self._directory(found["what"] == b"Entering", found["path"])
@@ -133,9 +138,9 @@ class _Reader:
             self._assign(frame.first, frame.directory, None)
             self.current = frame.resumed
 
-    def _assign(self, first: int, directory: bytes, among: dict[bytes, tuple[bytes, ...]] | None) -> list[_Due]:
-        """Give `directory` to the last targets that have none, back to `first`, or to one that is not `among`."""
-        assigned = []
+    def _assign(self, first: int, directory: bytes, among: Container[bytes] | None) -> list[_Due]:
+        """Give `directory` to the last targets without one, back to `first`, or to one that is not `among`."""
+        assigned: list[_Due] = []
         for place in range(len(self.due) - 1, max(first, self.unassigned) - 1, -1):
             due = self.due[place]
             if due.directory is not None:

@@ -1,8 +1,9 @@
-"""Follows a recipe as the shell would run it: directories, variables, branches, pipes; each command goes to Steps."""
+"""Follows a recipe as the shell would run it: directories, variables, branches, pipes."""
 
 import os
 import re
-from collections.abc import Mapping, Sequence as Words
+from collections.abc import Mapping
+from collections.abc import Sequence as Words
 
 from dgcc.master.places import Places
 from dgcc.master.shellsyntax import parse
@@ -14,8 +15,10 @@ from dgcc.master.tools import Argument
 
 SHELLS = frozenset((b"sh", b"bash", b"dash", b"ash"))
 # Set in a line, these change what its commands run or read in ways that the line does not show.
-_STEERING = re.compile(rb"PATH|CDPATH|IFS|ENV|PWD|SHELLOPTS|(?:LD|GCC|BASH|CCC|COLLECT)_.*|BASH.*|.*_INCLUDE_PATH|CPATH"
-                       rb"|COMPILER_PATH|LIBRARY_PATH|.*DEPENDENCIES.*|POSIXLY_CORRECT|GREP_OPTIONS")
+_STEERING = re.compile(
+    rb"PATH|CDPATH|IFS|ENV|PWD|SHELLOPTS|(?:LD|GCC|BASH|CCC|COLLECT)_.*|BASH.*|.*_INCLUDE_PATH|CPATH"
+    rb"|COMPILER_PATH|LIBRARY_PATH|.*DEPENDENCIES.*|POSIXLY_CORRECT|GREP_OPTIONS"
+)
 _DUPLICATED = re.compile(rb"[0-9]|-")
 _HARMLESS_SIGNALS = frozenset((b"HUP", b"INT", b"QUIT", b"TERM", b"PIPE", b"1", b"2", b"3", b"13", b"15"))
 # Enough for any recipe that people write, and a bound for one that multiplies.
@@ -211,7 +214,8 @@ class Recipe:
             raise StaysHome("the shell line redirects to a file whose name the shell computes")
         if redirect.op in (b">&", b"<&"):
             if not _DUPLICATED.fullmatch(target):
-                raise StaysHome(f"the shell line has '{redirect.op.decode()}{show(target, 20)}', which shells read differently")
+                written = f"{redirect.op.decode()}{show(target, 20)}"
+                raise StaysHome(f"the shell line has '{written}', which shells read differently")
         elif redirect.op == b">>":
             raise StaysHome(f"it appends to a file ({show(target)})")
         elif redirect.op == b"<":

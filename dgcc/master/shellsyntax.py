@@ -1,9 +1,9 @@
-"""A reader of POSIX shell lines: it turns a recipe's text into a small tree of commands, or says what it cannot read.
+"""A reader of POSIX shell lines: turns a recipe's text into a tree of commands, or says what it cannot read.
 
-The aim is not to run the line but to know all that the line can run. So the reader is strict: whatever it does not
-fully understand (loops with a condition, here-documents, background jobs, functions, arithmetic, ...) raises
-StaysHome with a name for it. It keeps three things apart that simpler splitters lose: what was quoted, what will
-be expanded by the shell, and where one command ends and the next begins.
+The aim is not to run the line but to know all that the line can run. So the reader is strict: whatever it
+does not fully understand (loops with a condition, here-documents, background jobs, functions, arithmetic,
+...) raises StaysHome with a name for it. It keeps three things apart that simpler splitters lose: what was
+quoted, what will be expanded by the shell, and where one command ends and the next begins.
 
 Time is linear in the length of the text, apart from backquotes within backquotes, whose depth is bounded.
 """
@@ -266,7 +266,8 @@ class _Reader:
     # ---- Words ----
 
     def word(self) -> Word:
-        reader = WordReader(self.text, self.pos, self.commands_at, lambda script: _parse(script, self.depth + 1))
+        depth = self.depth + 1
+        reader = WordReader(self.text, self.pos, self.commands_at, lambda script: _parse(script, depth))
         word = reader.read()
         self.pos = reader.pos
         return word

@@ -25,8 +25,8 @@ class Part(NamedTuple):
 class Composite(NamedTuple):
     """A word that has quotes, expansions or wildcards in it.
 
-    `literal` is its value where nothing is expanded, else None; `bare` is the length of its start before any quote
-    or expansion, in bytes; `glob` says that it holds an unquoted wildcard.
+    `literal` is its value where nothing is expanded, else None; `bare` is the length of its start before any
+    quote or expansion, in bytes; `glob` says that it holds an unquoted wildcard.
     """
 
     literal: bytes | None

@@ -12,6 +12,8 @@ from dgcc.master.tools import Argument
 
 _WILD = re.compile(rb"[*?\[]")
 _SPACE = re.compile(rb"[ \t\n]+")
+_PLAIN_PATH = re.compile(rb"/?(?:[^/\-][^/]*/)*[^/\-][^/]*")
+_NAMED = re.compile(rb"[A-Za-z_]")
 # Their values are numbers, which no shell splits or globs further.
 _NUMBERS = frozenset((b"?", b"#", b"$", b"!"))
 # Automake's own way of naming the dependency file of an object in a subdirectory.
@@ -20,13 +22,13 @@ _DEPBASE = re.compile(rb"s\|\[\^/\]\*\$\|(?P<dir>[A-Za-z0-9_.]+)/&\|;s\|\\(?P<su
 
 @dataclass(slots=True)
 class Scope:
-    """What expansions may ask for: variables set in the line (None: unknown), the environment, the directory."""
+    """What expansions may ask for; `variables` are those set in the line, None where the value is unknown."""
 
     variables: dict[bytes, bytes | None]
     env: Mapping[bytes, bytes]
     cwd: Callable[[], bytes]
     is_file: Callable[[bytes], bool]
-    check: Callable[[Sequence], None]  # walks a substitution's commands; raises StaysHome unless all are harmless
+    check: Callable[[Sequence], None]  # raises StaysHome unless a substitution is harmless
 
     def value(self, word: Word) -> bytes | None:
         """Expand without splitting, as in an assignment; None where the value is not known."""
@@ -59,10 +61,10 @@ class Scope:
             piece = self._part(part)
             if piece is None:
                 if not part.quoted and part.name not in _NUMBERS:
-                    raise StaysHome(f"the shell line has an argument that only the shell can tell ({_shown(word)})")
+                    raise StaysHome(f"the line has an argument that only the shell can tell ({_shown(word)})")
                 known, current = False, current or bytearray()
             elif part.quoted or part.kind is PartKind.TEXT:
-                # An empty unquoted text is no more than a place in the source; an empty quoted one makes a word.
+                # An empty quoted text makes a word, an empty unquoted one is only a place in the source.
                 if piece or part.quoted:
                     current = (current or bytearray()) + piece
             else:
@@ -85,9 +87,7 @@ class Scope:
         if part.kind is PartKind.VARIABLE:
             if part.name in self.variables:
                 return self.variables[part.name]
-            if not (part.name[:1].isalpha() or part.name[:1] == b"_") or part.name in (b"PWD", b"OLDPWD", b"_", b"IFS"):
-                return None
-            if part.name in _SHELLS_OWN and part.name not in self.env:
+            if not _NAMED.match(part.name) or part.name in _SHELLS_OWN:
                 return None
             return self.env.get(part.name, b"")
         assert part.body is not None
@@ -102,6 +102,7 @@ class Scope:
             return None
         argvs: list[list[bytes]] = [[field for field in command if field is not None] for command in flat]
         item = body.items[0]
+        operators = [op for op, _ in item.rest]
         match argvs:
             case [[b"pwd"]]:
                 return self.cwd()
@@ -109,9 +110,9 @@ class Scope:
                 return text.rstrip(b"\n")
             case [[b"basename", path]] if path and path[:1] != b"-":
                 return os.path.basename(path.rstrip(b"/")) or b"/"
-            case [[b"dirname", path]] if path and path[:1] != b"-" and path[-1:] != b"/" and b"//" not in path:
+            case [[b"dirname", path]] if _PLAIN_PATH.fullmatch(path):
                 return os.path.dirname(path) or b"."
-            case [[b"test", b"-f", path], [b"echo", text]] if _echoes(text) and [op for op, _ in item.rest] == [b"||"]:
+            case [[b"test", b"-f", path], [b"echo", text]] if _echoes(text) and operators == [b"||"]:
                 return b"" if self.is_file(path) else text
             case [[b"echo", text], [b"sed", script]] if _echoes(text) and len(item.first.commands) == 2:
                 found = _DEPBASE.fullmatch(script)
@@ -124,11 +125,14 @@ class Scope:
 
 
 # Shells set these without being asked, to what cannot be known here.
-_SHELLS_OWN = frozenset((b"BASH", b"BASHPID", b"EUID", b"GROUPS", b"HOSTNAME", b"HOSTTYPE", b"LINENO", b"MACHTYPE", b"OPTARG",
-                         b"OPTIND", b"OSTYPE", b"PIPESTATUS", b"PPID", b"PS4", b"RANDOM", b"SECONDS", b"SHELLOPTS", b"SHLVL",
-                         b"UID", b"SRANDOM", b"EPOCHSECONDS", b"EPOCHREALTIME", b"BASHOPTS", b"BASH_VERSION", b"COLUMNS",
-                         b"LINES", b"FUNCNAME", b"BASH_SOURCE", b"BASH_LINENO", b"DIRSTACK", b"TERM", b"SHELL", b"PS1",
-                         b"PS2", b"PATH", b"BASH_VERSINFO", b"BASH_COMMAND", b"BASH_SUBSHELL", b"REPLY", b"COMP_WORDBREAKS"))
+_SHELLS_OWN = frozenset(
+    b"""
+    BASH BASHPID EUID GROUPS HOSTNAME HOSTTYPE LINENO MACHTYPE OPTARG OPTIND OSTYPE PIPESTATUS PPID
+    PS4 RANDOM SECONDS SHELLOPTS SHLVL UID SRANDOM EPOCHSECONDS EPOCHREALTIME BASHOPTS BASH_VERSION
+    COLUMNS LINES FUNCNAME BASH_SOURCE BASH_LINENO DIRSTACK TERM SHELL PS1 PS2 PATH BASH_VERSINFO
+    BASH_COMMAND PWD OLDPWD _ IFS BASH_SUBSHELL REPLY COMP_WORDBREAKS
+    """.split()
+)
 
 
 def _echoes(text: bytes) -> bool:

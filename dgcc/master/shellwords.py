@@ -28,7 +28,9 @@ CommandsAt: TypeAlias = Callable[[int], tuple[Sequence, int]]
 class WordReader:
     """Reads one word that is not plain, from its first byte on."""
 
-    def __init__(self, text: bytes, pos: int, commands_at: CommandsAt, script: Callable[[bytes], Sequence]) -> None:
+    def __init__(
+        self, text: bytes, pos: int, commands_at: CommandsAt, script: Callable[[bytes], Sequence]
+    ) -> None:
         self.text = text
         self.pos = pos
         self.commands_at = commands_at

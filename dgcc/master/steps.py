@@ -1,4 +1,4 @@
-"""Judges one command of a recipe: a compile, a plain tool, or a program of the project itself; all else stays home."""
+"""Judges one command of a recipe: a compile, a plain tool, a program of the project; all else stays home."""
 
 import os
 import re
@@ -11,6 +11,7 @@ from dgcc.master.stayshome import StaysHome, show
 from dgcc.master.tools import TEXT_ONLY, TOOLS, Argument, tested_files, use_of
 
 _LIBTOOL_ONLY = frozenset((b"-prefer-pic", b"-prefer-non-pic", b"-static", b"-shared", b"-no-suppress"))
+_LIBTOOL_DISPLAY = frozenset((b"--silent", b"--quiet", b"--verbose", b"--no-silent"))
 _LINK_NAMES = {b"ar": "AR", b"ranlib": "RANLIB", b"ld": "LD", b"strip": "STRIP"}
 _HIDDEN_PATH = re.compile(rb"(?:-[A-Za-z]|[^\s=]*=)(/\S*)")
 
@@ -55,7 +56,7 @@ class Steps:
         elif base in BUILDERS:
             self._name(show(base, 20))
             raise StaysHome(f"it runs another build ({show(base, 20)})")
-        elif b"/" in name and base.endswith(b"libtool"):
+        elif base.endswith(b"libtool"):
             self.libtool(name, arguments, cwd)
         elif b"/" in name and under(os.path.normpath(os.path.join(cwd, name)), self._places.roots):
             self._project_program(name, arguments, cwd)
@@ -74,17 +75,16 @@ class Steps:
 
     def system_program(self, name: bytes, cwd: bytes) -> None:
         """Check that a plain tool or shell is the system's own, which all hosts are taken to have."""
-        path = name if b"/" in name else self._places.lookup(name, cwd, self._env)
-        if path is None:
-            raise StaysHome(f"{show(name)} is not found")
-        if os.path.dirname(path) not in SYSTEM_PROGRAMS:
+        path = name if b"/" in name else self._places.shadowed(name, cwd, self._env)
+        if path is not None and os.path.dirname(path) not in SYSTEM_PROGRAMS:
             raise StaysHome(f"{show(os.path.basename(name))} is {show(path)}, not the system's")
 
     def libtool(self, script: bytes, arguments: Sequence[Argument], cwd: bytes) -> None:
-        """Judge the compile that the project's own libtool script is asked for."""
+        """Judge the compile that libtool, the project's own script or the system's, is asked for."""
         self._name("libtool")
-        if not under(os.path.normpath(os.path.join(cwd, script)), self._places.roots):
-            raise StaysHome("libtool is not the project's own")
+        own = b"/" in script and under(os.path.normpath(os.path.join(cwd, script)), self._places.roots)
+        if not own:
+            self.system_program(script, cwd)
         mode = b""
         place = 0
         while place < len(arguments):
@@ -95,7 +95,7 @@ class Steps:
                 place += 1
             elif word.startswith(b"--mode="):
                 mode = word[7:]
-            elif not (word.startswith(b"--tag=") or word in (b"--silent", b"--quiet", b"--verbose", b"--no-silent")):
+            elif not (word.startswith(b"--tag=") or word in _LIBTOOL_DISPLAY):
                 raise StaysHome(f"libtool {show(word)} is not understood")
             place += 1
         if mode != b"compile":
@@ -106,7 +106,8 @@ class Steps:
         assert compiler is not None
         if language(os.path.basename(compiler)) is None:
             raise StaysHome(f"libtool runs {show(compiler, 40)}, which is no compiler that travels")
-        self.uses(script, cwd, "the program")
+        if own:
+            self.uses(script, cwd, "the program")
         options: list[Argument] = []
         for word in arguments[place + 1:]:
             if word is not None and (word.startswith(b"-Wc,") or word == b"-Xcompiler"):
@@ -135,7 +136,7 @@ class Steps:
             raise StaysHome(f"{base.decode()} reads standard input")
         for path in use.files:
             whole = self.uses(path, cwd, f"{base.decode()}'s file")
-            # A directory as mirrored may lack files of kinds that are left out; whoever moves or copies it would tell.
+            # A mirrored directory may lack files of kinds that are left out; whoever moves it would tell.
             if whole is not None and base in (b"mv", b"cp", b"rm", b"ln") and path is use.files[0]:
                 found = self._places.probe(os.path.join(cwd, path))
                 if found is not None and found.directory:
@@ -167,7 +168,10 @@ class Steps:
         compiler = self._compiler(name, cwd)
         found = read_options(words)
         if not found.stage:
-            raise StaysHome("it links (neither -c nor -S)" if found.sources or found.linked else "it compiles nothing")
+            links = bool(found.sources or found.linked or found.unknown)
+            raise StaysHome("it links (neither -c nor -S)" if links else "it compiles nothing")
+        if found.unknown:
+            raise StaysHome(f"'{show(found.unknown)}' is no kind of source that is known")
         if not found.sources:
             raise StaysHome("it names no source")
         self._compiled_files(found, cwd)
@@ -194,7 +198,9 @@ class Steps:
     def _compiler(self, name: bytes, cwd: bytes) -> bytes:
         """Find which file the compiler is, and that it is a compiler and no wrapper under its name."""
         shown = show(os.path.basename(name))
-        path = os.path.normpath(os.path.join(cwd, name)) if b"/" in name else self._places.lookup(name, cwd, self._env)
+        path: bytes | None = os.path.normpath(os.path.join(cwd, name))
+        if b"/" not in name:
+            path = self._places.lookup(name, cwd, self._env)
         found = None if path is None else self._places.probe(path)
         if path is None or found is None:
             raise StaysHome(f"{shown} is not found")
@@ -215,8 +221,8 @@ def _label(compiler: bytes, arguments: Sequence[Argument]) -> str:
     for place, word in enumerate(arguments):
         if word == b"-o" and place + 1 < len(arguments):
             output = arguments[place + 1]
-        elif word is not None and source is None and word[:1] != b"-" and os.path.splitext(word)[1].lower() in _SOURCES:
-            source = word
+        elif source is None and word is not None and word[:1] != b"-":
+            source = word if os.path.splitext(word)[1].lower() in _SOURCES else None
     suffix = os.path.splitext(source or b"")[1]
     kind = language(compiler) or "CC"
     if suffix in (b".s", b".S", b".sx"):

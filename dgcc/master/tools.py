@@ -1,4 +1,4 @@
-"""The plain Unix tools that may stand beside a compile in a shell line, and which of their arguments are files.
+"""The plain Unix tools that may stand beside a compile, and which of their arguments are files.
 
 A tool is here only if all that it reads and writes can be told from its arguments. An argument that the shell
 computes is None; it is harmless where it is text, and keeps the line at home where it would name a file.
@@ -41,11 +41,17 @@ def _longs(*names: bytes) -> frozenset[bytes]:
     return frozenset(b"--" + name for name in names)
 
 
-_GREP = Tool(b"ivcwxlLnhHqsoEFGPaz", b"mABC", b"f", _longs(b"quiet", b"silent", b"count", b"color=never"), b"e", True, True)
+_GREP = Tool(
+    b"ivcwxlLnhHqsoEFGPaz", b"mABC", b"f", _longs(b"quiet", b"silent", b"count"), b"e",
+    script_first=True, reads_input=True,
+)
 TOOLS = {
     b"cat": Tool(b"nbsEvTAetu", reads_input=True),
     b"cmp": Tool(b"slb", longs=_longs(b"silent", b"quiet")),
-    b"sed": Tool(b"nrEsuz", b"l", b"f", _longs(b"quiet", b"silent", b"posix"), b"e", True, True, b"i"),
+    b"sed": Tool(
+        b"nrEsuz", b"l", b"f", _longs(b"quiet", b"silent", b"posix"), b"e",
+        script_first=True, reads_input=True, attached=b"i",
+    ),
     b"grep": _GREP,
     b"egrep": _GREP,
     b"fgrep": _GREP,
@@ -65,13 +71,21 @@ TOOLS = {
     b"chmod": Tool(b"fv", script_first=True),
 }
 # These work on their arguments as text and open nothing.
-TEXT_ONLY = frozenset((b"echo", b"printf", b":", b"true", b"false", b"expr", b"basename", b"dirname", b"pwd", b"exit"))
+TEXT_ONLY = frozenset(
+    b"""
+    echo printf : true false expr basename dirname pwd exit
+    """.split()
+)
 
 _FILE_TESTS = frozenset((b"-e", b"-f", b"-d", b"-s", b"-L", b"-h", b"-r", b"-x"))
 _FILE_COMPARISONS = frozenset((b"-nt", b"-ot", b"-ef"))
 _OTHER_TESTS = frozenset((b"-n", b"-z", b"-a", b"-o", b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge"))
+_TEST = re.compile(rb"-[A-Za-z]")
 # sed's r, R, w and W take a file, and its e, as a command or as a flag of s, runs a command.
-_SED_FILES = re.compile(rb"[rRwW]\s*(?:/|\.\.)|(?:^|[;{}\n\s0-9$/])e(?:\s|\Z)|[^A-Za-z0-9\\][gpiImM0-9]*e[gpiImM0-9]*\s*(?:\Z|[;}\n])")
+_SED_FILES = re.compile(
+    rb"[rRwW]\s*(?:/|\.\.)|(?:^|[;{}\n\s0-9$/])e(?:\s|\Z)"
+    rb"|[^A-Za-z0-9\\][gpiImM0-9]*e[gpiImM0-9]*\s*(?:\Z|[;}\n])"
+)
 
 
 def use_of(name: bytes, arguments: Sequence[Argument]) -> Use:
@@ -177,7 +191,7 @@ def tested_files(arguments: Sequence[Argument]) -> list[bytes]:
         elif word in _FILE_COMPARISONS:
             take(place - 1)
             take(place + 1)
-        elif word is not None and len(word) == 2 and word[:1] == b"-" and word[1:].isalpha() and word not in _OTHER_TESTS:
+        elif word is not None and _TEST.fullmatch(word) and word not in _OTHER_TESTS:
             raise StaysHome(f"test {show(word)} is not understood")
     return files
 

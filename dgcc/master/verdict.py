@@ -1,7 +1,7 @@
-"""Decides whether a recipe may travel to a slave, and why: one pure function of the recipe and its surroundings.
+"""Decides whether a recipe may travel to a slave, and why: a pure function of recipe and surroundings.
 
-A recipe travels if it compiles something and all else in it is understood and harmless. A wrong "remote" can make a
-silently different file, a needless "local" only costs time; so whatever is in doubt stays at home.
+A recipe travels if it compiles something and all else in it is understood and harmless. A wrong "remote" can
+make a silently different file, a needless "local" only costs time; so whatever is in doubt stays at home.
 """
 
 import os
@@ -35,9 +35,9 @@ class Rules:
 class Verdict:
     """Whether a recipe is fit to travel (`remote`), and the `reason`, a short sentence in either case.
 
-    `compilers` are the absolute paths of the compilers that it runs; `inputs` the absolute paths below the roots
-    which it names and which exist, to be mirrored even where files of their kind are not; `outputs` the absolute
-    paths that its compiles are told to write; `label` is short, for display only, like "CC foo.o".
+    `compilers` are the absolute paths of the compilers that it runs; `inputs` the absolute paths below the
+    roots which it names and which exist, to be mirrored even where files of their kind are not; `outputs` the
+    absolute paths that its compiles write; `label` is short, for display only, like "CC foo.o".
     """
 
     remote: bool
@@ -59,7 +59,8 @@ def decide(
 ) -> Verdict:
     """Judge the recipe command `argv`, executed as `program` in `cwd` with `env`.
 
-    `roots` are the project's roots: absolute, normal, without symbolic links. Any bytes are accepted; nothing is raised.
+    `roots` are the project's roots: absolute, normal, without symbolic links. Any bytes are accepted,
+    nothing is raised.
     """
     places = Places(roots, world)
     recipe = Recipe(cwd, env, places)
@@ -77,9 +78,10 @@ def decide(
         _check_environment(env, cwd, places, steps.names)
     except StaysHome as why:
         return Verdict(False, str(why), label=steps.label or show(os.path.basename(program), 40))
+    made = show(os.path.basename(next(iter(steps.outputs), b"nothing")))
     return Verdict(
-        True, f"it compiles {show(os.path.basename(next(iter(steps.outputs), b'nothing')))}", tuple(steps.compilers),
-        tuple(steps.inputs), tuple(steps.outputs), steps.label,
+        True, f"it compiles {made}", tuple(steps.compilers), tuple(steps.inputs), tuple(steps.outputs),
+        steps.label
     )
 
 

@@ -3,25 +3,36 @@
 import os
 import stat
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import NamedTuple
 
 
 class Found(NamedTuple):
-    """What lies at a path: its absolute path with every symbolic link followed, and whether it is a directory."""
+    """What lies at a path: its absolute path without symbolic links, and whether it is a directory."""
 
     real: bytes
     directory: bool
 
 
+class Kind(Enum):
+    """What a path itself is; a link is not followed."""
+
+    OTHER = "a file, or whatever else"
+    DIRECTORY = "a directory"
+    LINK = "a symbolic link"
+
+
 class World(NamedTuple):
-    """The two questions, as functions, so that the verdict itself touches nothing.
+    """The questions, as functions, so that the verdict itself touches nothing.
 
     `lookup(name, cwd, env)` gives the absolute path that a command name without a slash leads to, or None;
-    `probe(path)` what lies at an absolute path, or None. Neither raises.
+    `probe(path)` what lies at an absolute path, or None; `kind(path)` is the quicker question what the path
+    itself is, or None where nothing is. None of them raises.
     """
 
     lookup: Callable[[bytes, bytes, Mapping[bytes, bytes]], bytes | None]
     probe: Callable[[bytes], Found | None]
+    kind: Callable[[bytes], Kind | None]
 
 
 def lookup(name: bytes, cwd: bytes, env: Mapping[bytes, bytes]) -> bytes | None:
@@ -37,7 +48,7 @@ def lookup(name: bytes, cwd: bytes, env: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def probe(path: bytes) -> Found | None:
-    """Ask the kernel what lies at `path`; the file itself is not opened (O_PATH), so nothing blocks or changes."""
+    """Ask the kernel what lies at `path`; the file itself is not opened (O_PATH), so nothing blocks."""
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except (OSError, ValueError):
@@ -50,4 +61,13 @@ def probe(path: bytes) -> Found | None:
         os.close(fd)
 
 
-THIS_MACHINE = World(lookup, probe)
+def kind(path: bytes) -> Kind | None:
+    """Tell what the absolute `path` itself is, or None where nothing is."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (OSError, ValueError):
+        return None
+    return Kind.LINK if stat.S_ISLNK(mode) else Kind.DIRECTORY if stat.S_ISDIR(mode) else Kind.OTHER
+
+
+THIS_MACHINE = World(lookup, probe, kind)
