@@ -64,9 +64,7 @@ class BlobStore:
 
     def _load(self) -> None:
         found = []
-        for number in range(256):
-            bucket = self._directory / f"{number:02x}"
-            bucket.mkdir(exist_ok=True)
+        for bucket in self._directory.glob("[0-9a-f][0-9a-f]"):
             with os.scandir(bucket) as listing:
                 for item in listing:
                     try:
@@ -147,7 +145,9 @@ class BlobStore:
             if writer.digest() != digest:
                 raise BadDigest(f"content of {writer.size} bytes came as {digest.hex()}, but has the digest "
                                 f"{writer.digest().hex()}")
-            temp.rename(self.path(digest))
+            place = self.path(digest)
+            place.parent.mkdir(exist_ok=True)
+            temp.rename(place)
         except BaseException:
             temp.unlink(missing_ok=True)
             raise

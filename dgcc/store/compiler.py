@@ -29,7 +29,7 @@ _SEARCH = re.compile(rb"^#include \S+ search starts here:$(.*?)^End of search li
 _LIBRARY = re.compile(rb"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
 _TIMEOUT_S = 60
 _PT_INTERP = 3
-_EVERYTHING = Selection(skipped_directories=frozenset())
+_EVERYTHING = Selection(skipped=frozenset())
 # Variables that lead a compiler to other programs or headers than its own.
 _MISLEADING = frozenset({
     "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "GCC_EXEC_PREFIX", "COMPILER_PATH",

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from dgcc.store.selection import TEMP_PREFIX, Selection
+from dgcc.store.selection import Selection
 
 
 class Found(NamedTuple):
@@ -35,15 +35,15 @@ def walk(root: bytes, below: bytes, selection: Selection, enter: Callable[[bytes
         with listing:
             for item in listing:
                 name = item.name
+                if not selection.enters(name):
+                    continue
                 try:
                     if item.is_dir(follow_symlinks=False):
-                        if not selection.enters(name):
-                            continue
                         pending.append(prefix + name)
                         yield Found(prefix + name, item.stat(follow_symlinks=False), b"")
                     elif item.is_symlink():
                         yield Found(prefix + name, item.stat(follow_symlinks=False), os.readlink(item.path))
-                    elif item.is_file(follow_symlinks=False) and not name.startswith(TEMP_PREFIX):
+                    elif item.is_file(follow_symlinks=False):
                         yield Found(prefix + name, item.stat(follow_symlinks=False), b"")
                 except OSError:
                     continue

@@ -19,26 +19,26 @@ _ELF = b"\x7fELF"
 class Selection:
     """The rules by which files become part of a layer unasked.
 
-    max_size: the largest file mirrored, in bytes. skipped_directories: names of directories that are left out
-    with all that is in them.
+    max_size: the largest file mirrored, in bytes. skipped: names of what is left out wherever it lies, with all
+    that is in it.
     """
 
     max_size: int = MAX_SIZE
-    skipped_directories: frozenset[bytes] = VERSION_CONTROL
+    skipped: frozenset[bytes] = VERSION_CONTROL
 
     def enters(self, name: bytes) -> bool:
-        """Whether a directory of this name is mirrored and looked into."""
-        return name not in self.skipped_directories and not name.startswith(TEMP_PREFIX)
+        """Whether something of this name is mirrored, and looked into if it is a directory."""
+        return name not in self.skipped and not name.startswith(TEMP_PREFIX)
 
     def takes_file(self, path: bytes, status: os.stat_result) -> bool:
         """Whether the regular file at the absolute `path` is mirrored unasked; opens executables."""
         name = path.rpartition(b"/")[2]
-        if status.st_size > self.max_size or name.startswith(TEMP_PREFIX) or _PRODUCT.search(name):
+        if status.st_size > self.max_size or not self.enters(name) or _PRODUCT.search(name):
             return False
         return not (status.st_mode & 0o111 and is_elf(path))
 
     def hides(self, path: bytes) -> bool:
-        """Whether a relative path is or lies in a directory that is left out, or is one of our own files."""
+        """Whether a relative path is left out by its name, or that of a directory that it lies in."""
         return not all(self.enters(part) for part in path.split(b"/"))
 
 

@@ -128,7 +128,7 @@ class _Batch:
 
     def _holds_unseen(self, path: bytes) -> bool:
         for directory, names, files in os.walk(os.path.join(self._root, path)):
-            if not all(self._selection.enters(name) for name in names):
+            if not all(self._selection.enters(name) for name in names + files):
                 return True
             for name in files:
                 file = os.path.join(directory, name)
