@@ -84,7 +84,7 @@ _ASSEMBLER_OPTION = re.compile(rb"(?:-(?!.*native)[^/]*)?", re.DOTALL)
 _ASSEMBLER_TEXT = re.compile(rb"--debug-prefix-map|--defsym|[0-9A-Za-z_]+=[0-9A-Fa-fx]+\Z")
 
 
-# The greater part of all options: about warnings, code and macros, without a file or a value that matters here.
+# The greater part of all options: about warnings, code and macros, without a file or a value that matters.
 _ORDINARY = re.compile(
     rb"-(?:[DU].+|W(?![pal],)[^/]*|O[a-z0-9]?|g(?:[0-3]|gdb[0-3]?)?|std=[a-z0-9+:]+"
     rb"|f(?!module|prebuilt|implicit-module|plugin|pass-plugin|pch|profile|cs-|auto-profile|branch-prob|memory-pro)"

@@ -65,7 +65,7 @@ class Places:
         return self._seen[path]
 
     def shadowed(self, name: bytes, cwd: bytes, env: Mapping[bytes, bytes]) -> bytes | None:
-        """Return what PATH gives for the plain tool `name` before the system's own directories are reached."""
+        """Return what PATH gives for the plain tool `name` before the system's own directories, or None."""
         odd = _before_system(env.get(b"PATH", b""))
         return self.lookup(name, cwd, {b"PATH": odd}) if odd else None
 

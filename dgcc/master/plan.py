@@ -17,13 +17,18 @@ __all__ = ["Plan", "PlannedJob", "parse", "plan_command"]
 _MAKES = frozenset(("make", "gmake", "gnumake"))
 # With these the user wants no build, or output that a dry run would spoil.
 _NO_BUILD_LETTERS = "nqtvhp"
-_NO_BUILD = tuple(["--just-print", "--dry-run", "--recon", "--question", "--touch", "--version", "--help", "--print-data-base"])
+_NO_BUILD = (
+    "--just-print", "--dry-run", "--recon", "--question", "--touch", "--version", "--help", "--print-data-base",
+)  # fmt: skip
 # These would mix, hide or flood the output that is to be read.
 _DROPPED_LETTERS = "sdO"
 _DROPPED = ("--jobs", "--silent", "--quiet", "--debug", "--output-sync", "--no-print-directory", "--trace")
 _VALUED_LETTERS = "CfIoWE"
 _VALUED = frozenset(
-    ["--directory", "--file", "--makefile", "--include-dir", "--old-file", "--assume-old", "--what-if", "--new-file", "--assume-new", "--eval"]
+    (
+        "--directory", "--file", "--makefile", "--include-dir", "--old-file", "--assume-old", "--what-if",
+        "--new-file", "--assume-new", "--eval",
+    )
 )  # fmt: skip
 
 

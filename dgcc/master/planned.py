@@ -71,7 +71,7 @@ class Plan:
         return tuple(awaited)
 
     def _await(self, key: _Key, through: dict[_Key, tuple[int, ...]]) -> tuple[int, ...]:
-        """Collect the last jobs of the prerequisites of `key`, looking `through` targets known to have none."""
+        """Collect the last jobs of the prerequisites of `key`, also `through` those that have none."""
         directory = key[0]
         found: dict[int, None] = {}
         seen = {key}

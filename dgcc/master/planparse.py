@@ -139,7 +139,7 @@ class _Reader:
             self.current = frame.resumed
 
     def _assign(self, first: int, directory: bytes, among: Container[bytes] | None) -> list[_Due]:
-        """Give `directory` to the last targets without one, back to `first`, or to one that is not `among`."""
+        """Give `directory` to the last targets without one, back to `first` or to one not `among`."""
         assigned: list[_Due] = []
         for place in range(len(self.due) - 1, max(first, self.unassigned) - 1, -1):
             due = self.due[place]
