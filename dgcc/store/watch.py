@@ -9,6 +9,7 @@ import errno
 import os
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from inotify_simple import INotify, flags
@@ -22,7 +23,8 @@ _IGNORED, _OVERFLOW = int(flags.IGNORED), int(flags.Q_OVERFLOW)
 _MASK = int(flags.CLOSE_WRITE | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.ATTRIB
             | flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR | flags.DONT_FOLLOW)
 _HEADER = struct.Struct("iIII")
-_LIMIT = "/proc/sys/fs/inotify/max_user_watches"
+# The machine's limit for each user, and that of the user namespace we are in.
+_LIMITS = ("/proc/sys/fs/inotify/max_user_watches", "/proc/sys/user/max_inotify_watches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,11 @@ class Watch:
         needed = 0
         for root in self._roots:
             needed += 1 + sum(len(names) for _, names, _ in os.walk(root))
-        try:
-            with open(_LIMIT) as file:
-                limit = file.read().strip()
-        except OSError:
-            limit = "unknown"
+        limits = []
+        for name in _LIMITS:
+            with suppress(OSError, ValueError), open(name) as file:
+                limits.append(int(file.read()))
+        limit = min(limits, default=0)
         return WatchError(
             f"cannot watch the tree: it needs {needed} inotify watches, one for each directory, and the "
             f"user's limit of {limit} is used up; raise it, e.g. "
