@@ -1,5 +1,6 @@
 """Takes a slave's result home: fetches large outputs, writes all of them into the project's trees."""
 
+import dataclasses
 import hashlib
 import os
 import tempfile
@@ -63,14 +64,15 @@ def _fetch(link: SlaveLink, job: int, index: int, what: Any, file: Any) -> None:
 def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
     """Write a result's outputs. Raises ResultError; what was written before it stays."""
     by_root: dict[bytes, list[Output]] = {}
-    for index, output in enumerate(result.files):
+    # In the order in which the job wrote them, so that times here keep that order.
+    for index, output in sorted(enumerate(result.files), key=lambda item: item[1].what.mtime_ns):
         entry = entry_from_wire(output.what)
         if index not in large and entry.size and hashlib.sha256(output.data).digest() != entry.digest:
             raise ResultError(f"content of '{os.fsdecode(entry.path)}' was damaged on the way")
         spool = os.fsencode(large[index]) if index in large else b""
         # A time within the run is the moment of writing, which becomes now, on this machine's clock.
         if entry.mtime_ns >= result.started_ns:
-            entry = entry_at(entry, 0)
+            entry = dataclasses.replace(entry, mtime_ns=0)
         by_root.setdefault(output.root, []).append(Output(entry, output.data, spool))
     for root, outputs in by_root.items():
         layer = trees.layer_of(root)

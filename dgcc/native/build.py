@@ -1,6 +1,6 @@
 """Build commands for setuptools: IDL stubs, the ORB extension, and the C programs of hook, client and jail.
 
-Named in setup.cfg as the commands that they replace, so `pip install .` and `pip install -e .` both run them.
+Named in setup.cfg, so that `pip install .` and `pip install -e .` both run them.
 """
 
 import os
