@@ -1,4 +1,4 @@
-"""A place to run jobs in: a project directory as lower layer, scratch directories, and what came of each job."""
+"""A place to run jobs in: a project as lower layer, scratch directories, and what came of each job."""
 
 import os
 from dataclasses import dataclass, field, replace

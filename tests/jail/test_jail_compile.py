@@ -40,6 +40,8 @@ def test_object_is_byte_identical(place: Place, flags: str) -> None:
 def test_diagnostics_are_the_compilers_own(place: Place) -> None:
     place.write("bad.c", "int main(void) { return x; }\n")
     inside = os.fsencode(place.lower)
-    outside = subprocess.run(["gcc", "-c", "bad.c"], cwd=place.lower, capture_output=True, env={"PATH": "/usr/bin"})
+    outside = subprocess.run(
+        ["gcc", "-c", "bad.c"], cwd=place.lower, capture_output=True, env={"PATH": "/usr/bin"}
+    )
     outcome = place.sh("exec gcc -c bad.c", cwd=inside, overlays=(Overlay(inside, (inside,)),))
     assert (outcome.result.exit_code, outcome.text, outcome.changes) == (1, outside.stderr.decode(), [])

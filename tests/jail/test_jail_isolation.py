@@ -52,7 +52,9 @@ def test_only_its_own_processes_are_visible(place: Place) -> None:
 
 
 def test_first_process_shows_nothing_of_the_host(place: Place) -> None:
-    outcome = place.sh("ls /proc/1/fd /proc/1/root 2>&1 | grep -v denied; head -c 1 /proc/1/environ; echo end")
+    outcome = place.sh(
+        "ls /proc/1/fd /proc/1/root 2>&1 | grep -v denied; head -c 1 /proc/1/environ; echo end"
+    )
     assert outcome.text.splitlines()[-1] == "end"
     assert "proc" not in outcome.text.replace("/proc/1/environ", "")
 
@@ -60,7 +62,9 @@ def test_first_process_shows_nothing_of_the_host(place: Place) -> None:
 def test_network_is_loopback_alone(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        place.write("connect.py", f"""
+        place.write(
+            "connect.py",
+            f"""
 import os, socket
 print(sorted(name for _, name in socket.if_nameindex()))
 try:
@@ -70,7 +74,8 @@ except OSError as error:
 with socket.create_server(("127.0.0.1", 0)) as own:
     socket.create_connection(own.getsockname()).close()
 print("own loopback works")
-""")
+""",
+        )
         outcome = place.sh("/usr/bin/python3 connect.py")
     assert outcome.text.splitlines() == ["['lo']", "Connection refused", "own loopback works"]
 
@@ -80,13 +85,16 @@ def test_abstract_socket_of_the_host_is_out_of_reach(place: Place) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(name)
         server.listen()
-        place.write("connect.py", f"""
+        place.write(
+            "connect.py",
+            f"""
 import socket
 try:
     socket.socket(socket.AF_UNIX).connect({name!r})
 except OSError as error:
     print(error.strerror)
-""")
+""",
+        )
         assert place.sh("/usr/bin/python3 connect.py").text == "Connection refused\n"
 
 
@@ -105,7 +113,9 @@ def test_temporary_directories_are_private(place: Place, directory: str) -> None
 def test_nothing_of_the_host_can_be_written(place: Place) -> None:
     outcome = place.sh(
         "for d in / /usr /usr/bin /etc /bin /dev /home /home/someone; do"
-        " if echo > $d/dgcc-test-file; then echo wrote $d; fi; done 2>&1 | grep -v -e Read-only -e denied; echo end")
+        " if echo > $d/dgcc-test-file; then echo wrote $d; fi; done 2>&1"
+        " | grep -v -e Read-only -e denied; echo end"
+    )
     assert outcome.text == "end\n"
     assert not os.path.exists("/usr/dgcc-test-file")
 
@@ -114,8 +124,14 @@ def test_only_what_is_bound_is_there(place: Place) -> None:
     names = set(place.sh("ls -A /").text.split())
     bound = {os.fsdecode(bind.inside)[1:] for bind in HOST_SYSTEM if os.path.lexists(bind.host)}
     assert names == bound | {"dev", "proc", "tmp", "var", "home"}
-    assert place.sh("ls -A /home /home/someone /var").text.split() == \
-        ["/home:", "someone", "/home/someone:", "project", "/var:", "tmp"]
+    assert place.sh("ls -A /home /home/someone /var").text.split() == [
+        "/home:",
+        "someone",
+        "/home/someone:",
+        "project",
+        "/var:",
+        "tmp",
+    ]
 
 
 def test_top_level_links_stay_links(place: Place) -> None:
@@ -129,10 +145,11 @@ def test_top_level_links_stay_links(place: Place) -> None:
 def test_devices(place: Place) -> None:
     outcome = place.sh(
         "ls /dev; echo gone > /dev/null; head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c;"
-        " echo x > /dev/full; echo to-stdout > /dev/stdout; echo on 3 | cat /dev/fd/0")
+        " echo x > /dev/full; echo to-stdout > /dev/stdout; echo on 3 | cat /dev/fd/0"
+    )
     lines = outcome.text.splitlines()
-    assert lines[:12] == ["fd", "full", "null", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom",
-                          "zero", "4"]  # fmt: skip
+    devices = "fd full null random shm stderr stdin stdout tty urandom zero"
+    assert lines[:12] == [*devices.split(), "4"]
     assert lines[12] == "4" and "echo: I/O error" in lines[13]
     assert lines[14:] == ["to-stdout", "on 3"]
 
@@ -155,12 +172,16 @@ def test_bind_of_a_file_and_of_what_is_missing(place: Place) -> None:
 
 
 def test_private_directories_on_request(place: Place) -> None:
-    outcome = place.sh("echo > /home/someone/.cache/x && ls -A /home/someone/.cache", tmpfs=(b"/home/someone/.cache",))
+    outcome = place.sh(
+        "echo > /home/someone/.cache/x && ls -A /home/someone/.cache", tmpfs=(b"/home/someone/.cache",)
+    )
     assert outcome.text == "x\n"
 
 
 def test_setuid_programs_give_nothing(place: Place) -> None:
-    flags = place.sh("grep -E ' /(usr|etc|tmp|home/someone/project) ' /proc/self/mountinfo | cut -d' ' -f5,6").text
+    flags = place.sh(
+        "grep -E ' /(usr|etc|tmp|home/someone/project) ' /proc/self/mountinfo | cut -d' ' -f5,6"
+    ).text
     assert flags
     assert all("nosuid" in line for line in flags.splitlines()), flags
 

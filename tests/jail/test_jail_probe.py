@@ -26,26 +26,39 @@ def test_directory_is_missing() -> None:
 
 
 def said_under(restriction: str, directory: Path) -> str:
-    """What the probe says in a user namespace of its own where `restriction`, a shell command, has been applied."""
-    code = f"from pathlib import Path; from dgcc.store.jail import probe; print(probe(Path({str(directory)!r})))"
+    """What the probe says to an ordinary user in namespaces where `restriction`, a shell command, applies."""
+    code = "import sys, pathlib; from dgcc.store.jail import probe; print(probe(pathlib.Path(sys.argv[1])))"
     script = f'set -e; {restriction}; exec unshare --user --map-user=1000 --map-group=1000 "$@"'
-    if "max_user_namespaces" in restriction:
-        script = f'set -e; {restriction}; exec "$@"'
-    done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", sys.executable,
-                           "-c", code], cwd=Path(dgcc.__file__).parents[1], capture_output=True, text=True)  # fmt: skip
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    done = subprocess.run(
+        [*command, sys.executable, "-c", code, str(directory)],
+        cwd=Path(dgcc.__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def test_proc_is_partly_hidden(top: Path) -> None:
     said = said_under("mount -t tmpfs none /proc/fs", top)
-    assert said == ("dgcc-jail: cannot mount /proc: Operation not permitted; this host hides parts of /proc, as "
-                    "containers do: start the container with an unmasked /proc")  # fmt: skip
+    assert said == (
+        "dgcc-jail: cannot mount /proc: Operation not permitted; this host hides parts of /proc, as "
+        "containers do: start the container with an unmasked /proc"
+    )
 
 
 def test_scratch_on_an_overlay(top: Path) -> None:
-    for name in ("a", "b", "merged"):
+    """As in a container, whose whole disk is one."""
+    for name in ("lower", "upper", "work", "merged"):
         (top / name).mkdir()
-    mount = f"mount -t overlay none -o lowerdir={top}/a:{top}/b {top}/merged; mount -t tmpfs none {top}/a"
-    said = said_under(mount, top / "merged")
-    assert said.startswith(f"cannot try a jail in {top}/merged: Read-only file system")
+    options = f"userxattr,lowerdir={top}/lower,upperdir={top}/upper,workdir={top}/work"
+    said = said_under(f"mount -t overlay none -o {options} {top}/merged", top / "merged")
+    assert said.startswith("dgcc-jail: cannot mount the overlay on /probe: ")
+    assert "(ext4, xfs, btrfs; not another overlay)" in said
+
+
+def test_namespaces_are_forbidden(top: Path) -> None:
+    said = said_under("echo 1 > /proc/sys/user/max_user_namespaces", top)  # one, for the ordinary user
+    assert said.startswith("dgcc-jail: cannot make namespaces: No space left on device; ")
+    assert "user namespaces are disabled here: as root, sysctl user.max_user_namespaces=" in said
