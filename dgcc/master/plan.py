@@ -18,7 +18,8 @@ _MAKES = frozenset(("make", "gmake", "gnumake"))
 # With these the user wants no build, or output that a dry run would spoil.
 _NO_BUILD_LETTERS = "nqtvhp"
 _NO_BUILD = (
-    "--just-print", "--dry-run", "--recon", "--question", "--touch", "--version", "--help", "--print-data-base",
+    "--just-print", "--dry-run", "--recon", "--question", "--touch", "--version", "--help",
+    "--print-data-base",
 )  # fmt: skip
 # These would mix, hide or flood the output that is to be read.
 _DROPPED_LETTERS = "sdO"

@@ -7,7 +7,18 @@ from collections.abc import Sequence as Words
 
 from dgcc.master.places import Places
 from dgcc.master.shellsyntax import parse
-from dgcc.master.shelltree import AndOr, Block, Command, For, If, Pipeline, Redirect, Sequence, Simple
+from dgcc.master.shelltree import (
+    AndOr,
+    Block,
+    Command,
+    For,
+    If,
+    PartKind,
+    Pipeline,
+    Redirect,
+    Sequence,
+    Simple,
+)
 from dgcc.master.shellvalue import Scope
 from dgcc.master.stayshome import StaysHome, show
 from dgcc.master.steps import Steps
@@ -35,6 +46,10 @@ class Recipe:
         self._cwd: bytes | None = cwd  # None: only the shell can tell
         self._conditional = 0  # how many branches deep; what is assigned there may or may not happen
         self._fed = False
+        self._errexit = False  # set -e
+        self._unstopped = 0  # how deep in places where set -e has no effect
+        self._exit_heard = True  # whether a failing exit from the present shell fails the recipe
+        self._heard = True  # whether the present simple command's failure does
         self._left = _MOST_STEPS
         self._shells = 0
         self._scope = Scope({}, env, self.cwd, self._is_file, self._substitution)
@@ -51,50 +66,83 @@ class Recipe:
         name = argv[0]
         if name is not None and os.path.basename(name) in SHELLS:
             self._shell(name, argv[1:])
-        else:
-            self.steps.run(argv, self.cwd(), self._fed)
+            return
+        before = self.steps.weighty
+        self.steps.run(argv, self.cwd(), self._fed)
+        if self.steps.weighty > before and not self._heard:
+            # What fails on a slave only, for lack of something, is found by that failure and confirmed at home.
+            raise StaysHome("the shell line would go on after a failure")
 
     # ---- Structure ----
+    #
+    # `heard` says whether a failing status of what is followed makes the whole recipe fail: as it is the last
+    # to run, because of set -e, or by || exit.
 
-    def _sequence(self, body: Sequence) -> None:
-        for item in body.items:
-            self._and_or(item)
+    def _sequence(self, body: Sequence, heard: bool) -> None:
+        last = len(body.items) - 1
+        for place, item in enumerate(body.items):
+            self._and_or(item, heard and place == last)
 
-    def _and_or(self, item: AndOr) -> None:
-        self._pipeline(item.first)
+    def _and_or(self, item: AndOr, heard: bool) -> None:
+        pipelines = (item.first, *(pipeline for _, pipeline in item.rest))
+        heard_at = self._heard_in_chain(item, heard)
         moved = False
-        for op, pipeline in item.rest:
+        for place, pipeline in enumerate(pipelines):
             before = self._cwd
-            self._conditional += 1
-            self._pipeline(pipeline)
-            self._conditional -= 1
-            if self._cwd != before:
-                if op == b"||":
+            self._conditional += place > 0
+            self._unstopped += place < len(pipelines) - 1
+            self._pipeline(pipeline, heard_at[place])
+            self._unstopped -= place < len(pipelines) - 1
+            self._conditional -= place > 0
+            if place and self._cwd != before:
+                if item.rest[place - 1][0] == b"||":
                     raise StaysHome("the shell line changes the directory in only some cases")
                 moved = True
         if moved:  # by a cd behind &&, which what follows the chain may or may not have seen
             self._cwd = None
 
-    def _pipeline(self, pipeline: Pipeline) -> None:
+    def _heard_in_chain(self, item: AndOr, heard: bool) -> list[bool]:
+        """Tell for each pipeline of a chain of && and || whether its failure is heard."""
+        at_end = heard or self._stops()
+        outcome = [at_end]
+        passed_on = heard  # what a failure comes to that reaches the operator behind the present pipeline
+        for place in range(len(item.rest) - 1, -1, -1):
+            op, follower = item.rest[place]
+            if op == b"||":
+                if _exits(follower):
+                    passed_on = self._exit_heard
+                elif _fails(follower):
+                    passed_on = outcome[-1]
+                else:
+                    passed_on = False
+            outcome.append(passed_on)
+        return outcome[::-1]
+
+    def _stops(self) -> bool:
+        """Tell whether set -e ends the recipe with a failure here."""
+        return self._errexit and not self._unstopped and self._exit_heard
+
+    def _pipeline(self, pipeline: Pipeline, heard: bool) -> None:
+        heard = heard and not pipeline.negated
+        self._unstopped += pipeline.negated
         if len(pipeline.commands) == 1:
-            self._command(pipeline.commands[0])
-            return
-        fed = self._fed
-        for place, command in enumerate(pipeline.commands):
-            self._fed = fed or place > 0
-            self._apart(command)
-        self._fed = fed
-
-    def _apart(self, command: Command | Sequence) -> None:
-        """Follow what runs in a subshell: nothing that it sets outlives it."""
-        variables, cwd = dict(self._scope.variables), self._cwd
-        if isinstance(command, Sequence):
-            self._sequence(command)
+            self._command(pipeline.commands[0], heard)
         else:
-            self._command(command)
-        self._scope.variables, self._cwd = variables, cwd
+            fed, last = self._fed, len(pipeline.commands) - 1
+            for place, command in enumerate(pipeline.commands):
+                self._fed = fed or place > 0
+                self._apart(Sequence((AndOr(Pipeline((command,)), ()),)), heard and place == last)
+            self._fed = fed
+        self._unstopped -= pipeline.negated
 
-    def _command(self, command: Command) -> None:
+    def _apart(self, body: Sequence, heard: bool) -> None:
+        """Follow what runs in a shell of its own: nothing that it sets outlives it, its exit is only its own."""
+        kept = dict(self._scope.variables), self._cwd, self._errexit, self._exit_heard
+        self._exit_heard = heard
+        self._sequence(body, heard)
+        self._scope.variables, self._cwd, self._errexit, self._exit_heard = kept
+
+    def _command(self, command: Command, heard: bool) -> None:
         self._left -= 1
         if self._left < 0:
             raise StaysHome("the shell line runs too many commands")
@@ -103,48 +151,53 @@ class Recipe:
             if redirect.op in (b"<", b"<&"):
                 self._redirect(redirect)
         if isinstance(command, Simple):
-            self._simple(command)
+            self._simple(command, heard)
         elif isinstance(command, Block):
             if command.subshell:
-                self._apart(command.body)
+                self._apart(command.body, heard)
             else:
-                self._sequence(command.body)
+                self._sequence(command.body, heard)
         elif isinstance(command, If):
-            self._if(command)
+            self._if(command, heard)
         else:
-            self._for(command)
+            self._for(command, heard)
         for redirect in command.redirects:
             if redirect.op not in (b"<", b"<&"):
                 self._redirect(redirect)
         self._fed = fed
 
-    def _if(self, command: If) -> None:
+    def _if(self, command: If, heard: bool) -> None:
+        # As older automake has it: if cc ...; then ...; else ...; exit 1; fi
+        otherwise, alternative = command.branches[1] if len(command.branches) == 2 else (None, None)
+        exits = otherwise is None and alternative is not None and _ends_in_exit(alternative)
         for place, (condition, body) in enumerate(command.branches):
             # The first condition alone is reached in any case.
             self._conditional += place > 0
             before = self._cwd
             if condition is not None:
-                self._sequence(condition)
+                self._unstopped += 1
+                self._sequence(condition, self._exit_heard and exits)
+                self._unstopped -= 1
             self._conditional += place == 0
-            self._sequence(body)
+            self._sequence(body, heard)
             self._conditional -= 1
             if self._cwd != before:
                 raise StaysHome("the shell line changes the directory in only some cases")
 
-    def _for(self, command: For) -> None:
-        for word in command.words:
-            for value in self._scope.fields(word):
-                self._scope.variables[command.name] = value
-                before = self._cwd
-                self._sequence(command.body)
-                if self._cwd != before:
-                    raise StaysHome("the shell line changes the directory in a loop")
+    def _for(self, command: For, heard: bool) -> None:
+        values = [value for word in command.words for value in self._scope.fields(word)]
+        for place, value in enumerate(values):
+            self._scope.variables[command.name] = value
+            before = self._cwd
+            self._sequence(command.body, heard and place == len(values) - 1)
+            if self._cwd != before:
+                raise StaysHome("the shell line changes the directory in a loop")
         if self._conditional:
             self._scope.variables[command.name] = None
 
     # ---- Simple commands ----
 
-    def _simple(self, command: Simple) -> None:
+    def _simple(self, command: Simple, heard: bool) -> None:
         for name, word in command.assignments:
             value = self._scope.value(word)
             if _STEERING.fullmatch(name):
@@ -154,13 +207,12 @@ class Recipe:
         argv = [field for word in command.words for field in self._scope.fields(word)]
         if not argv:
             return
+        self._heard = heard  # only now: substitutions among the words have been followed
         match argv[0]:
             case b"cd":
                 self._cd(argv[1:])
             case b"set":
-                for flag in argv[1:]:
-                    if flag is None or not (flag[:1] in (b"-", b"+") or flag.isalpha()):
-                        raise StaysHome("the shell line sets its own arguments")
+                self._flags(argv[1:])
             case b"export":
                 for setting in argv[1:]:
                     self._export(setting)
@@ -179,6 +231,15 @@ class Recipe:
                     self.execute(argv[1:])
             case _:
                 self.execute(argv)
+
+    def _flags(self, flags: list[Argument]) -> None:
+        for flag in flags:
+            if flag is None or not (flag[:1] in (b"-", b"+") or flag.isalpha()):
+                raise StaysHome("the shell line sets its own arguments")
+            if flag == b"errexit" or flag[:1] == b"+" and b"e" in flag:
+                self._errexit = False  # or it may have been switched on by name; no matter
+            elif flag[:1] == b"-" and b"e" in flag and not self._conditional:
+                self._errexit = True
 
     def _set(self, name: bytes, value: bytes | None) -> None:
         self._scope.variables[name] = None if self._conditional else value
@@ -231,10 +292,7 @@ class Recipe:
         return found is not None and not found.directory
 
     def _substitution(self, body: Sequence) -> None:
-        compilers = len(self.steps.compilers)
-        self._apart(body)
-        if len(self.steps.compilers) != compilers:
-            raise StaysHome("the shell line compiles within a substitution")
+        self._apart(body, False)
 
     # ---- Shells within ----
 
@@ -243,7 +301,7 @@ class Recipe:
         if self._shells > _DEEPEST_SHELL:
             raise StaysHome("too many shells start shells")
         self.steps.names.add(os.path.basename(name))
-        script = False
+        script = errexit = False
         place = 0
         while place < len(arguments):
             word = arguments[place]
@@ -255,20 +313,62 @@ class Recipe:
             for letter in word[1:].decode("latin-1"):
                 if letter == "c":
                     script = True
+                elif letter == "e":
+                    errexit = word[:1] == b"-"
                 elif letter in "oO":
                     place += 1
-                elif letter not in "euxvfCEpTbh":
+                elif letter not in "uxvfCEpTbh":
                     raise StaysHome(f"the shell's option {show(word, 30)} is not understood")
         rest = arguments[place:]
         if not rest or rest[0] is None:
             raise StaysHome("a shell reads its commands from standard input, or computes them")
         if script:
             self.steps.system_program(name, self.cwd())
-            self._apart(parse(rest[0]))
+            kept = self._errexit, self._unstopped
+            self._errexit, self._unstopped = errexit, 0
+            self._apart(parse(rest[0]), self._heard)
+            self._errexit, self._unstopped = kept
         elif os.path.basename(rest[0]).endswith(b"libtool"):
             self.steps.system_program(name, self.cwd())
-            self.steps.libtool(rest[0], rest[1:], self.cwd())
+            self.execute(rest)
         else:
             self.steps.label = self.steps.label or show(os.path.basename(rest[0]), 40)
             raise StaysHome(f"it runs a shell script ({show(rest[0])})")
         self._shells -= 1
+
+
+def _lone(pipeline: Pipeline) -> Command | None:
+    return pipeline.commands[0] if len(pipeline.commands) == 1 and not pipeline.negated else None
+
+
+def _exits(pipeline: Pipeline) -> bool:
+    """Tell whether what follows a failed command is no more than an exit with a failing status."""
+    command = _lone(pipeline)
+    if not isinstance(command, Simple) or command.words[:1] != (b"exit",) or len(command.words) > 2:
+        return False
+    if len(command.words) == 1:
+        return True
+    word = command.words[1]
+    if isinstance(word, bytes):
+        return word.isdigit() and 0 < int(word[:4]) < 256
+    return len(word.parts) == 1 and (word.parts[0].kind, word.parts[0].name) == (PartKind.VARIABLE, b"?")
+
+
+def _ends_in_exit(body: Sequence) -> bool:
+    """Tell whether the last command is an exit with a failing status that is written out."""
+    last = body.items[-1] if body.items else None
+    if last is None or last.rest or not _exits(last.first):
+        return False
+    command = last.first.commands[0]
+    return isinstance(command, Simple) and len(command.words) == 2 and isinstance(command.words[1], bytes)
+
+
+def _fails(pipeline: Pipeline) -> bool:
+    """Tell whether a pipeline surely has a failing status: false, or a block that ends in false or exit."""
+    command = _lone(pipeline)
+    if isinstance(command, Simple):
+        return command.words == (b"false",)
+    if isinstance(command, Block) and command.body.items:
+        last = command.body.items[-1]
+        return not last.rest and (_fails(last.first) or _ends_in_exit(command.body))
+    return False

@@ -98,13 +98,15 @@ class _Reader:
         return AndOr(first, tuple(rest))
 
     def pipeline(self) -> Pipeline:
+        negated = False
         while self.token == b"!":
+            negated = True
             self.advance()
         commands = [self.command()]
         while self.at(b"|"):
             self.skip_newlines()
             commands.append(self.command())
-        return Pipeline(tuple(commands))
+        return Pipeline(tuple(commands), negated)
 
     def command(self) -> Command:
         if self.at(b"("):

@@ -87,9 +87,10 @@ Command: TypeAlias = Simple | Block | If | For
 
 
 class Pipeline(NamedTuple):
-    """Commands joined by |; `!` before it makes no difference to what runs, so it is not kept."""
+    """Commands joined by |, with a `!` before them where `negated`."""
 
     commands: tuple[Command, ...]
+    negated: bool = False
 
 
 class AndOr(NamedTuple):

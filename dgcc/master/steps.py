@@ -20,7 +20,8 @@ class Steps:
     """Judges commands one by one and keeps what they were found to use.
 
     `compilers`, `inputs` and `outputs` are sets in order of appearance (absolute paths), `names` those of all
-    commands, `label` says for display what the recipe does.
+    commands, `label` says for display what the recipe does, `weighty` counts the commands
+    that make something: compiles, and programs of the project.
     """
 
     def __init__(self, env: Mapping[bytes, bytes], places: Places) -> None:
@@ -31,6 +32,7 @@ class Steps:
         self.outputs: dict[bytes, None] = {}
         self.names: set[bytes] = set()
         self.label = ""
+        self.weighty = 0
 
     def run(self, argv: Sequence[Argument], cwd: bytes, fed: bool) -> None:
         """Judge one command; `fed`: its standard input is a pipe or a file. Raises StaysHome."""
@@ -145,6 +147,7 @@ class Steps:
     def _project_program(self, name: bytes, arguments: Sequence[Argument], cwd: bytes) -> None:
         base = show(os.path.basename(name), 40)
         self._name(base)
+        self.weighty += 1
         self.uses(name, cwd, "the program")
         for word in arguments:
             if word is None:
@@ -176,6 +179,7 @@ class Steps:
             raise StaysHome("it names no source")
         self._compiled_files(found, cwd)
         self.compilers[compiler] = None
+        self.weighty += 1
         if is_standard_script(os.path.basename(compiler)):
             self.compilers[self._compiler(b"gcc", cwd)] = None
         return found.products()
