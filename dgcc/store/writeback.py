@@ -111,8 +111,19 @@ class _Batch:
         self._outputs = outputs
         self._selection = selection
         self._ready: list[_Ready] = []
-        # Directories that will not be there, or not be the same ones, when files are moved in.
-        self._doomed = {o.entry.path for o in outputs if o.entry.kind is not Kind.DIRECTORY}
+        # Where there is no directory now that will be there when files are moved in.
+        self._unsteady = {o.entry.path for o in outputs if o.entry.kind is not Kind.DIRECTORY or not self._is(o)}
+
+    def _is(self, output: Output) -> bool:
+        """Whether a directory that the job has made or changed is one here already."""
+        with suppress(OSError, BadPath), parent_fd(self._root_fd, output.entry.path) as (parent, name):
+            return kind_at(parent, name) == stat.S_IFDIR
+        return False
+
+    def _is_unsteady(self, path: bytes) -> bool:
+        while path and path not in self._unsteady:
+            path = parent_of(path)
+        return bool(path)
 
     # ---- Before anything changes ---------------------------------------------------------------------------
 
@@ -120,7 +131,7 @@ class _Batch:
         """Refuse to remove a directory that holds what the job could not see."""
         for output in self._outputs:
             path = output.entry.path
-            if output.entry.kind is Kind.DIRECTORY:
+            if output.entry.kind is Kind.DIRECTORY or self._is_unsteady(parent_of(path)):
                 continue
             with _blame(path), suppress(FileNotFoundError), parent_fd(self._root_fd, path) as (parent, name):
                 if kind_at(parent, name) == stat.S_IFDIR and self._holds_unseen(path):
@@ -151,19 +162,9 @@ class _Batch:
     def _place(self, path: bytes) -> bytes:
         """The nearest directory on the way to `path` that is there now and will still be."""
         place = parent_of(path)
-        while place:
-            if not any(place == gone or place.startswith(gone + b"/") for gone in self._doomed):
-                with suppress(FileNotFoundError), parent_fd(self._root_fd, place) as (parent, name):
-                    kind = kind_at(parent, name)
-                    if kind == stat.S_IFDIR:
-                        return place
-                    if kind and not self._will_be_directory(place):
-                        raise BadPath(f"{place!r} is not a directory")
+        while self._is_unsteady(place):
             place = parent_of(place)
-        return b""
-
-    def _will_be_directory(self, path: bytes) -> bool:
-        return any(o.entry.path == path and o.entry.kind is Kind.DIRECTORY for o in self._outputs)
+        return place
 
     # ---- The changes ---------------------------------------------------------------------------------------
 
