@@ -47,13 +47,23 @@ static void give_pipes(uid_t owner)
     }
 }
 
+/* True if a mount lies beneath a bind or an overlay, which may lack the directory for it. */
+static bool may_need_skeletons(const struct spec *spec)
+{
+    for (size_t i = 0; i < spec->mount_count; i++)
+        for (size_t j = 0; j < i; j++) /* sorted by depth */
+            if (spec->mounts[j].from_count && point_beneath(spec->mounts[i].path, spec->mounts[j].path))
+                return true;
+    return false;
+}
+
 static void prepare_scratch(const struct spec *spec)
 {
     int scratch = open(spec->scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (scratch < 0)
         fail("cannot open scratch", spec->scratch, errno, NULL);
-    make_directory(spec, scratch, "root", NULL);
-    make_directory(spec, scratch, "skel", NULL);
+    if (may_need_skeletons(spec))
+        make_directory(spec, scratch, "skel", NULL);
     for (size_t i = 0; i < spec->mount_count; i++) {
         const struct mount *mount = &spec->mounts[i];
         char name[32];

@@ -12,7 +12,7 @@
  * when its last writer closes it, the job is killed. A regular file may stand in for the pipe. All paths are absolute
  * and normalised (no `.`, `..`, `//`, trailing `/`). Keys, `*` = may be repeated:
  *   scratch      empty directory of the caller; `upper-N` (the upper directory of the Nth overlay, counted from 0),
- *                `work-N`, `skel`, `root` are made in it and left to the caller to read and remove
+ *                `work-N` and maybe `skel` are made in it and left to the caller to read and remove
  *   mode         `jail` (default): an empty root with the mounts below, network unshared;
  *                `host-root`: the host's root, read-only, under the mounts below; network kept. Called by root, the
  *                command stays root with the capabilities that concern files, and there is no user namespace
@@ -82,7 +82,9 @@ struct spec {
     bool user_ns;  /* a user namespace is made: always, except for root in mode host-root */
     int result_fd;
     /* Set by mounts_open. */
-    int root_fd, skel_fd;
+    int scratch_fd, skel_fd;
+    /* Set by mounts_enter. */
+    int root_fd;
 };
 
 /* jail_spec.c: read the spec from `fd`; ends the process with `fail` on a malformed one. */

@@ -29,9 +29,8 @@ static int open_at(int base, const char *name, int flags)
 
 void mounts_open(struct spec *spec)
 {
-    int scratch = open_at(AT_FDCWD, spec->scratch, O_DIRECTORY);
-    spec->root_fd = open_at(scratch, "root", O_DIRECTORY);
-    spec->skel_fd = open_at(scratch, "skel", O_DIRECTORY);
+    int scratch = spec->scratch_fd = open_at(AT_FDCWD, spec->scratch, O_DIRECTORY);
+    spec->skel_fd = openat(scratch, "skel", O_PATH | O_CLOEXEC | O_DIRECTORY); /* made only if it may be needed */
     for (size_t i = 0; i < spec->mount_count; i++) {
         struct mount *mount = &spec->mounts[i];
         bool overlay = mount->kind == MOUNT_OVERLAY;
@@ -51,7 +50,6 @@ void mounts_open(struct spec *spec)
             mount->work_fd = open_at(scratch, name, O_DIRECTORY);
         }
     }
-    close(scratch);
 }
 
 /* What the source of a bind is; a mount of any other kind is a directory. 0: an optional bind that is left out. */
@@ -261,9 +259,10 @@ void mounts_enter(struct spec *spec)
 {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         fail("cannot make the mounts private", "/", errno, no_namespace);
-    int at = spec->root_fd;
+    int at;
+    /* The new root is mounted on scratch, as good a place as any: what we need of scratch is open already. */
     spec->root_fd = spec->host_root ? clone_tree(spec->mounts[0].from_fd[0], "/") : new_mount("tmpfs", "755", "/");
-    attach(spec->root_fd, at, spec->scratch);
+    attach(spec->root_fd, spec->scratch_fd, spec->scratch);
     if (spec->host_root)
         complete_bind(spec, 0);
     for (size_t i = 1; i < spec->mount_count; i++) {
