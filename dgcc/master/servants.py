@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from dgcc.corba import CORBA, DGCC, DGCC__POA, set_call_timeout
-from dgcc.store.wire import blobs_to_wire
+from dgcc.store.wire import blobs_to_wire, errors_to_wire
 
 _ANSWER_TIMEOUT_S = 15.0
 # Taking stock of a compiler for the first time reads all system headers.
@@ -117,13 +117,15 @@ class SourceServant(DGCC__POA.Source):
 
     def blobs(self, wanted: list[bytes]) -> Any:
         """See the IDL."""
-        found = self._tree.blobs(wanted)
+        with errors_to_wire():
+            found = self._tree.blobs(wanted)
         self._sent(sum(len(data) for _, _, data in found))
         return blobs_to_wire(found)
 
     def piece(self, wanted: bytes, offset: int, count: int) -> Any:
         """See the IDL."""
-        data = self._tree.piece(wanted, offset, min(count, DGCC.PIECE))
+        with errors_to_wire():
+            data = self._tree.piece(wanted, offset, min(count, DGCC.PIECE))
         self._sent(len(data))
         return DGCC.Blob(wanted, False, data)
 

@@ -1,6 +1,7 @@
 """The store's values as the structs of idl/dgcc.idl, and back: all that the store knows of CORBA."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from dgcc.corba import DGCC
@@ -56,6 +57,17 @@ def output_to_wire(root: bytes, output: Output) -> Any:
 def output_from_wire(output: Any) -> tuple[bytes, Output]:
     """A DGCC.Output as the root that it lies under, and the Output."""
     return output.root, Output(entry_from_wire(output.what), output.data)
+
+
+@contextmanager
+def errors_to_wire() -> Iterator[None]:
+    """Raise the store's errors within the block as the exceptions that DGCC::Source declares."""
+    try:
+        yield
+    except UnknownBlob as error:
+        raise DGCC.UnknownBlob(error.digest) from error
+    except UnknownLayer as error:
+        raise DGCC.UnknownLayer(str(error)) from error
 
 
 class RemoteSource:
