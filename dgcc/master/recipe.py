@@ -70,7 +70,7 @@ class Recipe:
         before = self.steps.weighty
         self.steps.run(argv, self.cwd(), self._fed)
         if self.steps.weighty > before and not self._heard:
-            # What fails on a slave only, for lack of something, is found by that failure and confirmed at home.
+            # What fails on a slave only, for lack of something, is found by that and confirmed at home.
             raise StaysHome("the shell line would go on after a failure")
 
     # ---- Structure ----
@@ -136,7 +136,7 @@ class Recipe:
         self._unstopped -= pipeline.negated
 
     def _apart(self, body: Sequence, heard: bool) -> None:
-        """Follow what runs in a shell of its own: nothing that it sets outlives it, its exit is only its own."""
+        """Follow what runs in a shell of its own: nothing that it sets outlives it, nor does its exit."""
         kept = dict(self._scope.variables), self._cwd, self._errexit, self._exit_heard
         self._exit_heard = heard
         self._sequence(body, heard)
@@ -234,7 +234,7 @@ class Recipe:
 
     def _flags(self, flags: list[Argument]) -> None:
         for flag in flags:
-            if flag is None or not (flag[:1] in (b"-", b"+") or flag.isalpha()):
+            if flag is None or flag == b"--" or not (flag[:1] in (b"-", b"+") or flag.isalpha()):
                 raise StaysHome("the shell line sets its own arguments")
             if flag == b"errexit" or flag[:1] == b"+" and b"e" in flag:
                 self._errexit = False  # or it may have been switched on by name; no matter

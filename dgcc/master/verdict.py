@@ -70,11 +70,11 @@ def decide(
             raise StaysHome("there is nothing to run")
         if any(b"\0" in text for text in (program, cwd, *argv)):
             raise StaysHome("it has a zero byte in it")
+        if not under(cwd, roots):
+            raise StaysHome(f"the working directory {show(cwd)} lies outside the project")
         recipe.execute((program, *argv[1:]))
         if not steps.compilers:
             raise StaysHome("it compiles nothing")
-        if not under(cwd, roots):
-            raise StaysHome(f"the working directory {show(cwd)} lies outside the project")
         _check_environment(env, cwd, places, steps.names)
     except StaysHome as why:
         return Verdict(False, str(why), label=steps.label or show(os.path.basename(program), 40))

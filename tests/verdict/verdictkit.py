@@ -1,0 +1,96 @@
+"""An imagined machine for the verdict's tests, and one call that judges a shell line on it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dgcc.master.verdict import Verdict, decide
+from dgcc.master.world import Found, Kind, World
+
+ROOT = b"/project"
+SYSTEM = {
+    b"/usr/bin/gcc": b"/usr/bin/x86_64-linux-gnu-gcc-12", b"/usr/bin/g++": b"/usr/bin/x86_64-linux-gnu-g++-12",
+    b"/usr/bin/cc": b"/usr/bin/x86_64-linux-gnu-gcc-12", b"/usr/bin/c++": b"/usr/bin/x86_64-linux-gnu-g++-12",
+    b"/usr/bin/clang": b"/usr/lib/llvm-14/bin/clang", b"/usr/bin/clang++": b"/usr/lib/llvm-14/bin/clang",
+    b"/usr/bin/c99": b"/usr/bin/c99-gcc", b"/usr/bin/c89": b"/usr/bin/c89-gcc",
+    b"/usr/bin/gcc-12": b"/usr/bin/x86_64-linux-gnu-gcc-12", b"/usr/bin/musl-gcc": b"/usr/bin/musl-gcc",
+    b"/usr/bin/x86_64-linux-musl-gcc": b"/usr/bin/musl-gcc", b"/usr/bin/g++-11": b"/usr/bin/g++-11",
+    b"/usr/bin/aarch64-linux-gnu-gcc": b"/usr/bin/aarch64-linux-gnu-gcc-12",
+    b"/usr/bin/arm-none-eabi-gcc": b"/usr/bin/arm-none-eabi-gcc",
+    b"/usr/bin/x86_64-linux-gnu-gcc-12": b"/usr/bin/x86_64-linux-gnu-gcc-12",
+    b"/usr/lib/ccache/gcc": b"/usr/bin/ccache", b"/opt/odd/bin/gcc": b"/opt/odd/bin/gcc-wrapper.py",
+    b"/opt/new/bin/gcc": b"/opt/new/bin/gcc", b"/opt/odd/bin/rm": b"/opt/odd/bin/rm",
+}  # fmt: skip
+
+
+@dataclass
+class Machine:
+    """What lies where: `files`, `directories` and `links` are absolute paths."""
+
+    files: set[bytes] = field(default_factory=set)
+    directories: set[bytes] = field(default_factory=set)
+    links: dict[bytes, bytes] = field(default_factory=dict)
+
+    def world(self) -> World:
+        """Give the machine as the verdict asks it."""
+        return World(self._lookup, self._probe, self._kind)
+
+    def _lookup(self, name: bytes, cwd: bytes, env: Mapping[bytes, bytes]) -> bytes | None:
+        for entry in env.get(b"PATH", b"/usr/bin").split(b":"):
+            path = os.path.join(cwd, entry, name)
+            if path in SYSTEM or path in self.files:
+                return path
+        return None
+
+    def _probe(self, path: bytes) -> Found | None:
+        path = os.path.normpath(path)
+        for link, target in self.links.items():
+            if path == link or path.startswith(link + b"/"):
+                path = target + path[len(link):]
+        if path in SYSTEM:
+            return Found(SYSTEM[path], False)
+        if path in self.files:
+            return Found(path, False)
+        above = path.rstrip(b"/") + b"/"
+        known = path in self.directories or any(p.startswith(above) for p in (*self.files, *self.directories))
+        return Found(path, True) if known or path in (ROOT, b"/") else None
+
+    def _kind(self, path: bytes) -> Kind | None:
+        if path in self.links:
+            return Kind.LINK
+        found = self._probe(path)
+        return None if found is None else Kind.DIRECTORY if found.directory else Kind.OTHER
+
+
+TREE = Machine(
+    {ROOT + b"/" + name for name in (
+        b"foo.c", b"bar.c", b"src/foo.c", b"src/deep/x.c", b"lib.a", b"old.o", b"old.lo", b".libs/old.o", b"libtool",
+        b"scripts/fixdep", b"scripts/gen.sh", b"include/config.h", b"bin/gcc", b"tools/rm", b"build/CMakeCache.txt",
+        b"sub/libtool", b"data/table.txt", b".git/HEAD",
+    )},
+    {ROOT + b"/empty", b"/usr/include", b"/outside/include", b"/usr/include/x"},
+    {ROOT + b"/away": b"/outside", ROOT + b"/inward": ROOT + b"/include"},
+)  # fmt: skip
+
+
+def judge(
+    line: str | bytes,
+    *,
+    cwd: bytes = ROOT,
+    env: Mapping[bytes, bytes] | None = None,
+    shell: tuple[bytes, ...] = (b"/bin/sh", b"-c"),
+    machine: Machine = TREE,
+    roots: tuple[bytes, ...] = (ROOT,),
+) -> Verdict:
+    """Judge a shell line as make would run it."""
+    text = line if isinstance(line, bytes) else line.encode()
+    return decide(
+        shell[0], (*shell, text), cwd, {b"PATH": b"/usr/bin:/bin", **(env or {})}, roots, world=machine.world()
+    )
+
+
+def judge_argv(*argv: str, cwd: bytes = ROOT, env: Mapping[bytes, bytes] | None = None) -> Verdict:
+    """Judge a command that make runs without a shell."""
+    words = tuple(word.encode() for word in argv)
+    program = words[0] if words else b""
+    return decide(program, words, cwd, {b"PATH": b"/usr/bin:/bin", **(env or {})}, (ROOT,), world=TREE.world())
