@@ -11,7 +11,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 static void *memory(size_t size)
 {
@@ -82,8 +81,8 @@ static void obey(int master, const struct original *command)
         case WIRE_SIGNALED:
             if (length != 4 || !read_whole(master, number, 4))
                 return;
-            end_with(header[4] == WIRE_EXIT ? W_EXITCODE(wire_read_u32(number) & 0xff, 0)
-                                            : W_EXITCODE(0, wire_read_u32(number) & 0x7f));
+            end_with(header[4] == WIRE_EXIT ? status_of_exit(wire_read_u32(number))
+                                            : status_of_signal(wire_read_u32(number)));
         default:
             return;
         }

@@ -83,7 +83,7 @@ int run_as_child(const struct original *command)
             sigaction(passed_on[i], &passing, NULL);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
-    int status = W_EXITCODE(127, 0);
+    int status = status_of_exit(127);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     return status;

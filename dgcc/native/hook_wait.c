@@ -78,9 +78,9 @@ EXPORT int waitid(idtype_t kind, id_t which, siginfo_t *info, int options)
     int result = real.waitid((int)kind, which, info, options);
     if (result == 0 && info && info->si_pid > 0 && (options & WEXITED) && !(options & WNOWAIT)) {
         if (info->si_code == CLD_EXITED)
-            report(info->si_pid, W_EXITCODE(info->si_status, 0));
+            report(info->si_pid, status_of_exit((uint32_t)info->si_status));
         else if (info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED)
-            report(info->si_pid, W_EXITCODE(0, info->si_status));
+            report(info->si_pid, status_of_signal((uint32_t)info->si_status));
     }
     return result;
 }

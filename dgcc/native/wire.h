@@ -50,6 +50,17 @@ enum wire_flag {
     WIRE_ERR_TTY = 4,
 };
 
+/* Wait statuses as Linux writes them. */
+static inline int status_of_exit(uint32_t code)
+{
+    return (int)(code & 0xff) << 8;
+}
+
+static inline int status_of_signal(uint32_t number)
+{
+    return (int)(number & 0x7f);
+}
+
 static inline unsigned char *wire_u16(unsigned char *to, uint16_t value)
 {
     to[0] = (unsigned char)value;
