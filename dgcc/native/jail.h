@@ -106,6 +106,10 @@ void mounts_enter(struct spec *spec);
 int point_find(int root, const char *path);
 /* The same, made with its parents (as a directory or an empty file) if missing; ends with `fail` if it cannot. */
 int point_open(int root, const char *path, bool directory);
+/* Make the symlink `path` to `target`, with its parents, beneath `root`; fine if it is there already. */
+void point_link(int root, const char *path, const char *target);
+/* True if `path` is a symlink to `target`. */
+bool point_is_link(int root, const char *path, const char *target);
 /* Write the longest existing leading directory of `path` to `found` (room for PATH_MAX); true if that is all of it. */
 bool point_exists(int root, const char *path, char *found);
 /* True if absolute path `path` lies strictly beneath `top`. */

@@ -65,6 +65,17 @@ static mode_t kind_of(const struct mount *mount)
     return st.st_mode & S_IFMT;
 }
 
+/* The target of a bind that is a symlink, which is copied as such. */
+static const char *target_of(const struct mount *mount)
+{
+    static char target[PATH_MAX];
+    ssize_t length = readlinkat(mount->from_fd[0], "", target, sizeof target - 1);
+    if (length < 0)
+        fail("cannot read the link", mount->from[0], errno, NULL);
+    target[length] = 0;
+    return target;
+}
+
 /* True if mount number `index` is the one on which the mount point of mount number `child` lies. */
 static bool is_parent(const struct spec *spec, size_t index, size_t child)
 {
@@ -113,7 +124,8 @@ static int clone_tree(int fd, const char *path)
     return tree;
 }
 
-/* Directories that only hold mount points: those on mount number `parent` that lie beneath `top`. -1 if none do. */
+/* A directory that only holds mount points and links: those on mount number `parent` that lie beneath `top`.
+ * -1 if none do. */
 static int skeleton(const struct spec *spec, size_t parent, const char *top)
 {
     static int made;
@@ -121,7 +133,8 @@ static int skeleton(const struct spec *spec, size_t parent, const char *top)
     for (size_t i = parent + 1; i < spec->mount_count; i++) {
         const struct mount *mount = &spec->mounts[i];
         mode_t kind = kind_of(mount);
-        if (!kind || S_ISLNK(kind) || !point_beneath(mount->path, top) || !is_parent(spec, parent, i))
+        const char *inner = mount->path + (top[1] ? strlen(top) : 0);
+        if (!kind || !point_beneath(mount->path, top) || !is_parent(spec, parent, i))
             continue;
         if (fd < 0) {
             char name[16];
@@ -130,7 +143,10 @@ static int skeleton(const struct spec *spec, size_t parent, const char *top)
                 fail("cannot make a directory in scratch/skel of", spec->scratch, errno, NULL);
             fd = open_at(spec->skel_fd, name, O_DIRECTORY);
         }
-        close(point_open(fd, mount->path + (top[1] ? strlen(top) : 0), S_ISDIR(kind)));
+        if (S_ISLNK(kind))
+            point_link(fd, inner, target_of(mount));
+        else
+            close(point_open(fd, inner, S_ISDIR(kind)));
     }
     return fd;
 }
@@ -181,10 +197,14 @@ static void complete_bind(const struct spec *spec, size_t index)
     for (size_t covers = 0;; covers++) {
         char cover[PATH_MAX] = "", found[PATH_MAX];
         for (size_t i = index + 1; i < spec->mount_count; i++) {
-            mode_t kind = kind_of(&spec->mounts[i]);
-            if (kind && !S_ISLNK(kind) && is_parent(spec, index, i) &&
-                !point_exists(spec->root_fd, spec->mounts[i].path, found) &&
-                (!*cover || strlen(found) < strlen(cover)))
+            const struct mount *mount = &spec->mounts[i];
+            mode_t kind = kind_of(mount);
+            if (!kind || !is_parent(spec, index, i))
+                continue;
+            bool exists = point_exists(spec->root_fd, mount->path, found);
+            if (S_ISLNK(kind))
+                exists = exists || point_is_link(spec->root_fd, mount->path, target_of(mount));
+            if (!exists && (!*cover || strlen(found) < strlen(cover)))
                 strcpy(cover, found);
         }
         if (!*cover)
@@ -208,15 +228,7 @@ static void place_bind(const struct spec *spec, size_t index)
     const struct mount *mount = &spec->mounts[index];
     mode_t kind = kind_of(mount);
     if (S_ISLNK(kind)) {
-        char target[PATH_MAX] = "", parent[PATH_MAX];
-        const char *name = strrchr(mount->path, '/') + 1;
-        snprintf(parent, sizeof parent, "%.*s", (int)(name - mount->path > 1 ? name - mount->path - 1 : 1), mount->path);
-        if (readlinkat(mount->from_fd[0], "", target, sizeof target - 1) < 0)
-            fail("cannot read the link", mount->from[0], errno, NULL);
-        int at = point_open(spec->root_fd, parent, true);
-        if (symlinkat(target, at, name) < 0)
-            fail("cannot make the link", mount->path, errno, NULL);
-        close(at);
+        point_link(spec->root_fd, mount->path, target_of(mount));
     } else if (kind) {
         int at = point_open(spec->root_fd, mount->path, S_ISDIR(kind));
         attach(clone_tree(mount->from_fd[0], mount->path), at, mount->path);

@@ -67,3 +67,37 @@ int point_open(int root, const char *path, bool directory)
         fail(directory ? "the mount point is not a directory:" : "the mount point is a directory:", path, 0, NULL);
     return fd;
 }
+
+/* O_PATH of the directory that `path` is in; `name` is set to the last component. */
+static int parent_of(int root, const char *path, const char **name, bool make)
+{
+    char parent[PATH_MAX];
+    *name = strrchr(path, '/') + 1;
+    size_t length = *name - path > 1 ? (size_t)(*name - path - 1) : 1;
+    memcpy(parent, path, length);
+    parent[length] = 0;
+    return make ? point_open(root, parent, true) : point_find(root, parent);
+}
+
+bool point_is_link(int root, const char *path, const char *target)
+{
+    char found[PATH_MAX];
+    const char *name;
+    int parent = parent_of(root, path, &name, false);
+    if (parent < 0)
+        return false;
+    ssize_t length = readlinkat(parent, name, found, sizeof found);
+    close(parent);
+    return length == (ssize_t)strlen(target) && !memcmp(found, target, (size_t)length);
+}
+
+void point_link(int root, const char *path, const char *target)
+{
+    const char *name;
+    if (point_is_link(root, path, target))
+        return;
+    int parent = parent_of(root, path, &name, true);
+    if (symlinkat(target, parent, name) < 0)
+        fail("cannot make the link", path, errno, "something else of this host is in its place");
+    close(parent);
+}

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import dgcc
 from dgcc.store.errors import StoreError
-from dgcc.store.jailspec import HOST_SYSTEM, NOBODY, Bind, JailSpec, Overlay
+from dgcc.store.jailspec import HOST_SYSTEM, NOBODY, BadSpec, Bind, JailSpec, Overlay
 from dgcc.store.upper import Change, Ignored, changes, remove_scratch
 
 __all__ = [
-    "BINARY", "HOST_SYSTEM", "NOBODY", "Bind", "Change", "Ignored", "JailCancelled", "JailDeadline",
-    "JailError", "JailFailed", "JailOutputLimit", "JailResult", "JailRun", "JailSpec", "Overlay", "changes",
-    "probe", "remove_scratch", "run",
+    "BINARY", "HOST_SYSTEM", "NOBODY", "BadSpec", "Bind", "Change", "Ignored", "JailCancelled",
+    "JailDeadline", "JailError", "JailFailed", "JailOutputLimit", "JailResult", "JailRun", "JailSpec",
+    "Overlay", "changes", "probe", "remove_scratch", "run",
 ]  # fmt: skip
 
 BINARY = Path(dgcc.__file__).parent / "native" / "bin" / "dgcc-jail"
@@ -91,7 +91,7 @@ class JailRun:
     def run(self) -> JailResult:
         """Run the command and return how it ended, when none of its processes is left.
 
-        Raises JailFailed, JailDeadline, JailOutputLimit, JailCancelled; then, too, no process is left.
+        Raises BadSpec, JailFailed, JailDeadline, JailOutputLimit, JailCancelled; no process is left then either.
         """
         with contextlib.ExitStack() as stack:
             wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -147,6 +147,10 @@ class _Conversation:
             os.set_blocking(jail.stdin.fileno(), False)
             self._poll.register(jail.stdin.fileno(), select.POLLOUT)
             self._converse(jail, wake, end)
+        except BaseException:  # nothing that we know of; but whatever it is, the job must not outlive it
+            self._hang_up(jail)
+            self._reap(jail)
+            raise
         finally:
             os.close(result)
             with contextlib.suppress(BrokenPipeError):
@@ -192,7 +196,11 @@ class _Conversation:
                     self._receive(fd)
                 else:
                     self._send(fd)
-        # Only the jail's own last steps are left, but a stopped process would not take them.
+        self._reap(jail)
+
+    @staticmethod
+    def _reap(jail: subprocess.Popen[bytes]) -> None:
+        """Wait for a jail that has only its own last steps to go; a stopped process would not take them."""
         try:
             jail.wait(_END_GRACE_S)
         except subprocess.TimeoutExpired:

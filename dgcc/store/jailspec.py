@@ -5,8 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dgcc.store.errors import StoreError
+
 NOBODY = 65534
 """Debian's ids of `nobody` and `nogroup`: what a job becomes on the host where root runs the slave."""
+
+
+class BadSpec(StoreError):
+    """This is no command that any system could run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +80,11 @@ class JailSpec:
         return self.scratch / f"upper-{index}"
 
     def encode(self) -> bytes:
-        """The spec as dgcc-jail reads it. Raises ValueError if a string holds a NUL."""
+        """The spec as dgcc-jail reads it. Raises BadSpec if a string holds a NUL."""
         words = [word for record in self._records() for word in record]
         for word in words:
             if b"\0" in word:
-                raise ValueError(f"no command can have a NUL in its words: {word[:60]!r}")
+                raise BadSpec(f"no command can have a NUL in its words: {word[:60]!r}")
         return b"".join(word + b"\0" for word in words)
 
     def _records(self) -> Iterator[tuple[bytes, bytes]]:

@@ -8,6 +8,7 @@ import pytest
 from jail.jailplace import Place
 
 from dgcc.store.jail import (
+    BadSpec,
     JailCancelled,
     JailDeadline,
     JailOutputLimit,
@@ -87,7 +88,7 @@ def test_arguments_are_exact_even_when_there_is_a_lot(place: Place) -> None:
 
 
 def test_nul_in_a_word_is_refused(place: Place) -> None:
-    with pytest.raises(ValueError, match="NUL"):
+    with pytest.raises(BadSpec, match="NUL"):
         place.do(place.spec("", argv=(b"sh", b"a\0b")))
 
 

@@ -142,6 +142,24 @@ def test_top_level_links_stay_links(place: Place) -> None:
     assert place.sh("readlink /opt/link", binds=binds).text == "/usr/lib\n"
 
 
+def test_links_among_the_hosts_directories(place: Place) -> None:
+    """As for a project that is reached through a link: where the host lacks the link, has it, has another."""
+    link = place.top / "link"
+    link.symlink_to(os.fsdecode(place.inside))
+    at = (b"/usr/src/way", b"/home/someone/other/way", b"/usr/lib/no/way")
+    binds = (*HOST_SYSTEM, *(Bind(path, os.fsencode(link)) for path in at))
+    for path in at:
+        outcome = place.sh(f"readlink {path.decode()}; echo > {path.decode()}/made; ls", binds=binds)
+        assert outcome.text == f"{place.inside.decode()}\nmade\n"
+    assert set(os.listdir("/usr/lib")) <= set(place.sh("ls /usr/lib", binds=binds).text.split())
+    twice = (*HOST_SYSTEM, Bind(b"/srv/way", os.fsencode(link)), Bind(b"/srv/way", os.fsencode(link)))
+    assert place.sh("readlink /srv/way", binds=twice).text == f"{place.inside.decode()}\n"
+    with pytest.raises(
+        JailFailed, match="cannot make the link /usr/lib: .*something else of this host is in"
+    ):
+        place.sh("true", binds=(*HOST_SYSTEM, Bind(b"/usr/lib", os.fsencode(link))))
+
+
 def test_devices(place: Place) -> None:
     outcome = place.sh(
         "ls /dev; echo gone > /dev/null; head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c;"
