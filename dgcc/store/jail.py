@@ -91,7 +91,7 @@ class JailRun:
     def run(self) -> JailResult:
         """Run the command and return how it ended, when none of its processes is left.
 
-        Raises BadSpec, JailFailed, JailDeadline, JailOutputLimit, JailCancelled; no process is left then either.
+        Raises BadSpec, JailFailed, JailDeadline, JailOutputLimit, JailCancelled; no process is left then.
         """
         with contextlib.ExitStack() as stack:
             wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
