@@ -143,8 +143,10 @@ class BlobStore:
             with writer:
                 yield writer
             if writer.digest() != digest:
-                raise BadDigest(f"content of {writer.size} bytes came as {digest.hex()}, but has the digest "
-                                f"{writer.digest().hex()}")
+                raise BadDigest(
+                    f"content of {writer.size} bytes came as {digest.hex()}, but has the digest "
+                    f"{writer.digest().hex()}"
+                )
             place = self.path(digest)
             place.parent.mkdir(exist_ok=True)
             temp.rename(place)
@@ -213,7 +215,7 @@ class BlobWriter:
         self._state.update(data)
         rest = memoryview(data)
         while rest:
-            rest = rest[self._file.write(rest):]
+            rest = rest[self._file.write(rest) :]
         self.size += len(data)
 
     def digest(self) -> bytes:

@@ -52,8 +52,10 @@ class DigestCache:
         skip = len(low)
 
         def read(db: sqlite3.Connection) -> dict[bytes, tuple[Stamp, bytes]]:
-            rows = db.execute("SELECT path, size, mtime, ctime, inode, digest FROM digest "
-                              "WHERE path >= ? AND path < ?", (low, high))
+            rows = db.execute(
+                "SELECT path, size, mtime, ctime, inode, digest FROM digest WHERE path >= ? AND path < ?",
+                (low, high),
+            )
             known = {row[0][skip:]: (Stamp._make(row[1:5]), row[5]) for row in rows}
             now = int(self._clock())
             with db:
@@ -72,8 +74,10 @@ class DigestCache:
         def write(db: sqlite3.Connection) -> None:
             with db:
                 db.executemany("DELETE FROM digest WHERE path = ?", ((low + path,) for path in gone))
-                db.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)",
-                               ((low + path, *stamp, digest) for path, (stamp, digest) in known.items()))
+                db.executemany(
+                    "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)",
+                    ((low + path, *stamp, digest) for path, (stamp, digest) in known.items()),
+                )
                 db.execute("INSERT OR REPLACE INTO root VALUES (?, ?)", (root, now))
                 for (old,) in db.execute("SELECT path FROM root WHERE used < ?", (now - KEEP_S,)).fetchall():
                     db.execute("DELETE FROM digest WHERE path >= ? AND path < ?", _range(old))

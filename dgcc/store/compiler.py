@@ -31,11 +31,23 @@ _TIMEOUT_S = 60
 _PT_INTERP = 3
 _EVERYTHING = Selection(skipped=frozenset())
 # Variables that lead a compiler to other programs or headers than its own.
-_MISLEADING = frozenset({
-    "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "GCC_EXEC_PREFIX", "COMPILER_PATH",
-    "LIBRARY_PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES",
-    "GCC_COMPARE_DEBUG", "GCC_SPECS",
-})
+_MISLEADING = frozenset(
+    {
+        "CPATH",
+        "C_INCLUDE_PATH",
+        "CPLUS_INCLUDE_PATH",
+        "OBJC_INCLUDE_PATH",
+        "GCC_EXEC_PREFIX",
+        "COMPILER_PATH",
+        "LIBRARY_PATH",
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "DEPENDENCIES_OUTPUT",
+        "SUNPRO_DEPENDENCIES",
+        "GCC_COMPARE_DEBUG",
+        "GCC_SPECS",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +122,15 @@ def _run(argv: list[str | bytes], **more: str) -> subprocess.CompletedProcess[by
     env = {name: value for name, value in os.environ.items() if name not in _MISLEADING}
     env.update(LC_ALL="C", **more)
     try:
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, env=env, cwd="/",
-                              timeout=_TIMEOUT_S, check=False)
+        return subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=env,
+            cwd="/",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CompilerError(f"'{shown(os.fsencode(argv[0]))}' cannot be run: {error}") from error
 

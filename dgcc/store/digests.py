@@ -94,7 +94,7 @@ def digest_files(paths: Sequence[bytes], now_ns: int) -> Iterator[tuple[bytes, D
         for path in paths:
             yield path, digest_file(path, now_ns)
         return
-    batches = [paths[i:i + _BATCH] for i in range(0, len(paths), _BATCH)]
+    batches = [paths[i : i + _BATCH] for i in range(0, len(paths), _BATCH)]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "digest") as pool:
         work = pool.map(lambda batch: [digest_file(path, now_ns) for path in batch], batches)
         for batch, results in zip(batches, work, strict=True):

@@ -33,8 +33,14 @@ class Layer:
     """
 
     def __init__(
-        self, root: bytes, name: str, *, cache: DigestCache | None = None, watch: Watch | None = None,
-        selection: Selection | None = None, clock_ns: Callable[[], int] = time.time_ns,
+        self,
+        root: bytes,
+        name: str,
+        *,
+        cache: DigestCache | None = None,
+        watch: Watch | None = None,
+        selection: Selection | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.root = os.path.abspath(root)
         self.name = name
@@ -71,7 +77,7 @@ class Layer:
     def relative(self, absolute: bytes) -> bytes | None:
         """The path below the root that an absolute, normalised path has; None if it lies elsewhere."""
         below = absolute.startswith(self._prefix) and len(absolute) > len(self._prefix)
-        return absolute[len(self._prefix):] if below else None
+        return absolute[len(self._prefix) :] if below else None
 
     def changes(self, since: int, limit_bytes: int = PAGE_BYTES) -> Page:
         """The newest entry of each path changed after version `since`, in order of version.
@@ -153,8 +159,13 @@ class Layer:
         `stamp` is the file's after the rename. An event more for the path, or another stamp, and it is read.
         """
         status = self._status(entry.path)
-        if (entry.kind is Kind.FILE and status is not None and stamp_of(status) == stamp
-                and self._in_directories(entry.path) and self._takes(entry.path, status)):
+        if (
+            entry.kind is Kind.FILE
+            and status is not None
+            and stamp_of(status) == stamp
+            and self._in_directories(entry.path)
+            and self._takes(entry.path, status)
+        ):
             self._written[entry.path] = stamp
             self._put_file(entry.path, status.st_mode, stamp, entry.digest, reliable=False)
 
@@ -237,8 +248,9 @@ class Layer:
             if path not in seen and not self._selection.hides(path):
                 self._versions.drop(path)
 
-    def _note(self, path: bytes, status: os.stat_result, link: bytes,
-              cached: Mapping[bytes, tuple[Stamp, bytes]]) -> None:
+    def _note(
+        self, path: bytes, status: os.stat_result, link: bytes, cached: Mapping[bytes, tuple[Stamp, bytes]]
+    ) -> None:
         """What lies at `path` is no directory."""
         if stat.S_ISLNK(status.st_mode):
             self._versions.put(Entry(path, Kind.SYMLINK, 0o777, status.st_mtime_ns, link=link))

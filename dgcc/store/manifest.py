@@ -23,8 +23,9 @@ def take(path: Path) -> dict[bytes, Entry] | None:
             return None
         # latin-1 gives every byte a character, so any path survives JSON.
         return {
-            (key := name.encode("latin-1")):
-            Entry(key, Kind(kind), mode, mtime_ns, size, bytes.fromhex(digest), link.encode("latin-1"))
+            (key := name.encode("latin-1")): Entry(
+                key, Kind(kind), mode, mtime_ns, size, bytes.fromhex(digest), link.encode("latin-1")
+            )
             for name, kind, mode, mtime_ns, size, digest, link in rows
         }
     except FileNotFoundError:
@@ -36,8 +37,18 @@ def take(path: Path) -> dict[bytes, Entry] | None:
 
 def write(path: Path, entries: dict[bytes, Entry]) -> None:
     """Write the manifest. Raises OSError."""
-    rows = [(e.path.decode("latin-1"), e.kind.value, e.mode, e.mtime_ns, e.size, e.digest.hex(),
-             e.link.decode("latin-1")) for e in entries.values()]
+    rows = [
+        (
+            e.path.decode("latin-1"),
+            e.kind.value,
+            e.mode,
+            e.mtime_ns,
+            e.size,
+            e.digest.hex(),
+            e.link.decode("latin-1"),
+        )
+        for e in entries.values()
+    ]
     temp = path.with_suffix(".new")
     temp.write_bytes(json.dumps([_FORMAT, rows], separators=(",", ":")).encode())
     os.replace(temp, path)

@@ -156,8 +156,11 @@ class Mirror:
         except OSError:
             return False
         if entry.kind is Kind.FILE:
-            return (stat.S_ISREG(status.st_mode) and status.st_size == entry.size
-                    and status.st_mtime_ns == entry.mtime_ns)
+            return (
+                stat.S_ISREG(status.st_mode)
+                and status.st_size == entry.size
+                and status.st_mtime_ns == entry.mtime_ns
+            )
         return stat.S_ISDIR(status.st_mode) == (entry.kind is Kind.DIRECTORY)
 
     def _put_directory(self, parent: int, name: bytes, entry: Entry) -> None:
@@ -229,7 +232,7 @@ class Mirror:
                 state.update(data)
                 rest = memoryview(data)
                 while rest:
-                    rest = rest[os.write(target, rest):]
+                    rest = rest[os.write(target, rest) :]
         finally:
             os.close(source)
         if state.digest() != entry.digest:

@@ -87,7 +87,7 @@ def _fetch(source: BlobSource, sizes: dict[bytes, int], blobs: BlobStore, lost: 
                 raise BadDigest(f"asked for {wanted.hex()}, got {blob.digest.hex()}")
             received += len(blob.data)
             blobs.put(wanted, _unpacked(blob.data, sizes[wanted]) if blob.compressed else blob.data)
-        small = small[len(answer):]
+        small = small[len(answer) :]
     for digest, size in sizes.items():
         if size > PIECE:
             try:

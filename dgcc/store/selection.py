@@ -19,8 +19,8 @@ _ELF = b"\x7fELF"
 class Selection:
     """The rules by which files become part of a layer unasked.
 
-    max_size: the largest file mirrored, in bytes. skipped: names of what is left out wherever it lies, with all
-    that is in it.
+    max_size: the largest file mirrored, in bytes. skipped: names of what is left out wherever it lies, with
+    all that is in it.
     """
 
     max_size: int = MAX_SIZE

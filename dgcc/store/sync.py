@@ -32,8 +32,9 @@ class Followed:
     received: int
 
 
-def follow(source: LayerSource, layer: str, mirror: Mirror, since: int,
-           pause: Callable[[float], None] = time.sleep) -> Followed:
+def follow(
+    source: LayerSource, layer: str, mirror: Mirror, since: int, pause: Callable[[float], None] = time.sleep
+) -> Followed:
     """Bring `mirror`, which is at version `since` of `layer` (0: at none), to the newest version.
 
     A file that changes while it is fetched is asked for again, in its new version. If it will not come to
@@ -47,8 +48,9 @@ def follow(source: LayerSource, layer: str, mirror: Mirror, since: int,
     while True:
         page = source.changes(layer, version)
         if not version <= page.upto <= page.latest or (page.upto == version and page.latest > version):
-            raise BadVersion(f"asked for changes of {layer} since {version}, got a page up to {page.upto} of "
-                             f"{page.latest}")
+            raise BadVersion(
+                f"asked for changes of {layer} since {version}, got a page up to {page.upto} of {page.latest}"
+            )
         entries = {**absent, **{entry.path: entry for entry in page.entries}}
         absent, came = _take_in(source, mirror, list(entries.values()))
         received += came

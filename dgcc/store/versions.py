@@ -31,8 +31,13 @@ class Record:
     def has(self, stamp: Stamp) -> bool:
         """Whether the entry's digest is known to be that of a file with this stamp."""
         entry = self.entry
-        return (entry.kind is Kind.FILE and self.ctime_ns == stamp.ctime_ns and self.inode == stamp.inode
-                and entry.mtime_ns == stamp.mtime_ns and entry.size == stamp.size)
+        return (
+            entry.kind is Kind.FILE
+            and self.ctime_ns == stamp.ctime_ns
+            and self.inode == stamp.inode
+            and entry.mtime_ns == stamp.mtime_ns
+            and entry.size == stamp.size
+        )
 
     def stamp(self) -> Stamp | None:
         """The stamp under which the digest may be remembered; None if there is none."""
@@ -135,7 +140,10 @@ class Versions:
         return Page(self.latest, self.latest, tuple(page))
 
     def _compact(self) -> None:
-        live = [(version, path) for version, path in zip(self._log_versions, self._log_paths, strict=True)
-                if self._records[path].version == version]
+        live = [
+            (version, path)
+            for version, path in zip(self._log_versions, self._log_paths, strict=True)
+            if self._records[path].version == version
+        ]
         self._log_versions = array("Q", (version for version, _ in live))
         self._log_paths = [path for _, path in live]

@@ -20,8 +20,18 @@ from dgcc.store.selection import TEMP_PREFIX
 _CREATE, _MOVED_TO = int(flags.CREATE), int(flags.MOVED_TO)
 _MOVED_FROM, _ISDIR = int(flags.MOVED_FROM), int(flags.ISDIR)
 _IGNORED, _OVERFLOW = int(flags.IGNORED), int(flags.Q_OVERFLOW)
-_MASK = int(flags.CLOSE_WRITE | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.ATTRIB
-            | flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR | flags.DONT_FOLLOW)
+_MASK = int(
+    flags.CLOSE_WRITE
+    | flags.CREATE
+    | flags.DELETE
+    | flags.MOVED_FROM
+    | flags.MOVED_TO
+    | flags.ATTRIB
+    | flags.DELETE_SELF
+    | flags.MOVE_SELF
+    | flags.ONLYDIR
+    | flags.DONT_FOLLOW
+)
 _HEADER = struct.Struct("iIII")
 # The machine's limit for each user, and that of the user namespace we are in.
 _LIMITS = ("/proc/sys/fs/inotify/max_user_watches", "/proc/sys/user/max_inotify_watches")
@@ -49,8 +59,8 @@ class Watch:
             self._inotify = INotify()
         except OSError as error:
             raise WatchError(
-                f"cannot watch the tree: {error.strerror}; if the user's inotify instances are all in use, raise "
-                "the sysctl fs.inotify.max_user_instances"
+                f"cannot watch the tree: {error.strerror}; if the user's inotify instances are all in use, "
+                "raise the sysctl fs.inotify.max_user_instances"
             ) from error
         os.set_blocking(self._inotify.fileno(), False)
         self._path_of: dict[int, bytes] = {}
@@ -133,7 +143,7 @@ class Watch:
             while at < len(data):
                 descriptor, mask, _, length = _HEADER.unpack_from(data, at)
                 at += _HEADER.size
-                yield descriptor, mask, data[at:at + length].rstrip(b"\0")
+                yield descriptor, mask, data[at : at + length].rstrip(b"\0")
                 at += length
 
     def _forget(self, path: bytes) -> None:

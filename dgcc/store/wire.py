@@ -14,14 +14,16 @@ _FROM_WIRE = {item: kind for kind, item in _TO_WIRE.items()}
 
 def entry_to_wire(entry: Entry) -> Any:
     """An Entry as DGCC.Entry."""
-    return DGCC.Entry(entry.path, _TO_WIRE[entry.kind], entry.mode, entry.mtime_ns, entry.size, entry.digest,
-                      entry.link)
+    return DGCC.Entry(
+        entry.path, _TO_WIRE[entry.kind], entry.mode, entry.mtime_ns, entry.size, entry.digest, entry.link
+    )
 
 
 def entry_from_wire(entry: Any) -> Entry:
     """A DGCC.Entry as Entry."""
-    return Entry(entry.path, _FROM_WIRE[entry.kind], entry.mode, entry.mtime_ns, entry.size,
-                 entry.digest, entry.link)
+    return Entry(
+        entry.path, _FROM_WIRE[entry.kind], entry.mode, entry.mtime_ns, entry.size, entry.digest, entry.link
+    )
 
 
 def entries_from_wire(entries: Iterable[Any]) -> list[Entry]:

@@ -112,7 +112,9 @@ class _Batch:
         self._selection = selection
         self._ready: list[_Ready] = []
         # Where there is no directory now that will be there when files are moved in.
-        self._unsteady = {o.entry.path for o in outputs if o.entry.kind is not Kind.DIRECTORY or not self._is(o)}
+        self._unsteady = {
+            o.entry.path for o in outputs if o.entry.kind is not Kind.DIRECTORY or not self._is(o)
+        }
 
     def _is(self, output: Output) -> bool:
         """Whether a directory that the job has made or changed is one here already."""
@@ -206,8 +208,14 @@ class _Batch:
             status = os.lstat(name, dir_fd=target)
         if entry.kind is not Kind.FILE or status.st_ino != ready.inode:
             return None
-        here = Entry(entry.path, Kind.FILE, stat.S_IMODE(status.st_mode), status.st_mtime_ns, status.st_size,
-                     entry.digest)
+        here = Entry(
+            entry.path,
+            Kind.FILE,
+            stat.S_IMODE(status.st_mode),
+            status.st_mtime_ns,
+            status.st_size,
+            entry.digest,
+        )
         return Written(here, stamp_of(status))
 
     def clean(self) -> None:
@@ -246,7 +254,7 @@ def _fill(directory: int, temp: bytes, output: Output) -> int:
             size += len(piece)
             rest = memoryview(piece)
             while rest:
-                rest = rest[os.write(fd, rest):]
+                rest = rest[os.write(fd, rest) :]
         if size != entry.size or (entry.digest and state.digest() != entry.digest):
             raise WriteBackError(entry.path, f"its content of {size} bytes is not what the slave announced")
         os.fchmod(fd, entry.mode)

@@ -6,7 +6,7 @@ from typing import Any
 
 from store.treekit import Home
 
-from dgcc.corba import DGCC, DGCC__POA
+from dgcc.corba import DGCC__POA
 from dgcc.naming.orb import start_orb
 from dgcc.store.errors import UnknownLayer
 from dgcc.store.wire import blobs_to_wire, errors_to_wire, page_to_wire

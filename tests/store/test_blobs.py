@@ -108,11 +108,22 @@ def test_leftovers_of_a_crash_are_removed(tmp_path: Path) -> None:
     store.close()
 
 
+_KILLED = """
+import hashlib, os, sys
+from pathlib import Path
+from dgcc.store.blobs import BlobStore
+store = BlobStore(Path(sys.argv[1]), 1000)
+store.put(hashlib.sha256(b"whole").digest(), b"whole")
+with store.writer(hashlib.sha256(b"half").digest()) as writer:
+    writer.write(b"ha")
+    os.kill(os.getpid(), 9)
+"""
+
+
 def test_killed_while_writing(tmp_path: Path) -> None:
-    script = ("import sys, os, hashlib\nfrom pathlib import Path\nfrom dgcc.store.blobs import BlobStore\n"
-              "s = BlobStore(Path(sys.argv[1]), 1000)\ns.put(hashlib.sha256(b'whole').digest(), b'whole')\n"
-              "with s.writer(hashlib.sha256(b'half').digest()) as w:\n    w.write(b'ha')\n    os.kill(os.getpid(), 9)\n")
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, cwd=Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(tmp_path)], check=False, cwd=Path(__file__).parents[2]
+    )
     assert done.returncode == -9
     store = BlobStore(tmp_path, 1000)
     assert store.read(_sha(b"whole")) == b"whole"

@@ -1,4 +1,4 @@
-"""What a compiler is, by content: the host's own compiler, and copies of its driver that are made to differ."""
+"""What a compiler is, by content: the host's own, and one behind a wrapper that is made to differ."""
 
 import os
 import shutil
@@ -65,11 +65,20 @@ def test_the_same_by_another_name_and_from_another_cache(cache: DigestCache, tmp
     assert _fresh(os.fsencode(tmp_path / "cc"), DigestCache(tmp_path / "other.sqlite")) == first
 
 
-@pytest.mark.parametrize("change", [
-    "echo '#define A 2' > headers/a.h", "echo > headers/new.h", "rm headers/sub/b.h", "mv headers/a.h headers/c.h",
-    "ln -sf sub/b.h headers/link.h", "echo '# another driver' >> bin/small-gcc",
-])
-def test_any_change_of_content_makes_another(change: str, small: bytes, cache: DigestCache, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "echo '#define A 2' > headers/a.h",
+        "echo > headers/new.h",
+        "rm headers/sub/b.h",
+        "mv headers/a.h headers/c.h",
+        "ln -sf sub/b.h headers/link.h",
+        "echo '# another driver' >> bin/small-gcc",
+    ],
+)
+def test_any_change_of_content_makes_another(
+    change: str, small: bytes, cache: DigestCache, tmp_path: Path
+) -> None:
     before = _fresh(small, cache)
     assert _fresh(small, cache) == before
     subprocess.run(["sh", "-c", change], cwd=tmp_path, check=True)
@@ -117,12 +126,15 @@ def test_a_driver_replaced_while_we_run_is_noticed(small: bytes, cache: DigestCa
     assert compiler.identity(small, cache) != before
 
 
-@pytest.mark.parametrize(("path", "sentence"), [
-    (b"/bin/sh", "not the absolute path of a known compiler"),
-    (b"gcc", "not the absolute path of a known compiler"),
-    (b"/sbin/shutdown", "not the absolute path of a known compiler"),
-    (b"/usr/bin/gcc-99.9", "there is no compiler '/usr/bin/gcc-99.9' here"),
-])
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        (b"/bin/sh", "not the absolute path of a known compiler"),
+        (b"gcc", "not the absolute path of a known compiler"),
+        (b"/sbin/shutdown", "not the absolute path of a known compiler"),
+        (b"/usr/bin/gcc-99.9", "there is no compiler '/usr/bin/gcc-99.9' here"),
+    ],
+)
 def test_what_is_no_compiler_is_not_run(path: bytes, sentence: str, cache: DigestCache) -> None:
     for ask in (lambda: compiler.identity(path, cache), lambda: compiler.describe(path)):
         with pytest.raises(CompilerError, match=sentence):
@@ -147,10 +159,22 @@ def test_description() -> None:
     assert text.endswith(f" for {machine}")
 
 
-@pytest.mark.parametrize(("name", "known"), [
-    (b"gcc", True), (b"g++-12", True), (b"x86_64-linux-gnu-gcc-12", True), (b"arm-none-eabi-g++", True),
-    (b"clang-14", True), (b"clang++", True), (b"c99", True), (b"ccache", False), (b"gccgo", False), (b"cccc", False),
-    (b"my-gcc;rm", False), (b"python3", False),
-])
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        (b"gcc", True),
+        (b"g++-12", True),
+        (b"x86_64-linux-gnu-gcc-12", True),
+        (b"arm-none-eabi-g++", True),
+        (b"clang-14", True),
+        (b"clang++", True),
+        (b"c99", True),
+        (b"ccache", False),
+        (b"gccgo", False),
+        (b"cccc", False),
+        (b"my-gcc;rm", False),
+        (b"python3", False),
+    ],
+)
 def test_names_of_compilers(name: bytes, known: bool) -> None:
     assert bool(compiler._NAME.match(name)) == known

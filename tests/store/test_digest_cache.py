@@ -42,7 +42,9 @@ def test_trees_not_built_for_long_are_forgotten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"no database at all, but long enough to look like one" * 40, b""])
-def test_a_damaged_cache_is_dropped_with_a_sentence(damage: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_cache_is_dropped_with_a_sentence(
+    damage: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "c.sqlite"
     path.write_bytes(damage)
     cache = DigestCache(path)
@@ -74,7 +76,9 @@ def test_a_cache_of_another_format_is_dropped(tmp_path: Path, caplog: pytest.Log
     assert "format 99" in caplog.text
 
 
-def test_a_place_that_cannot_be_written_costs_a_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_place_that_cannot_be_written_costs_a_sentence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "file").write_text("x")
     cache = DigestCache(tmp_path / "file" / "c.sqlite")
     assert cache.load(b"/p") == {}

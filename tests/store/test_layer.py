@@ -1,4 +1,4 @@
-"""Layers: what they hold, how versions count, pages, named files, the cache of digests, writes of the master."""
+"""Layers: what they hold, how versions count, pages, named files, cached digests, the master's writes."""
 
 import os
 import time
@@ -96,7 +96,20 @@ def test_a_removed_directory_leaves_a_tombstone_for_each_path(root: Path, home: 
 
 
 def test_what_is_mirrored(root: Path, home: Home) -> None:
-    for name in ("a.c", "lib.a", "x.o", "x.so", "x.so.1.2", "y.lo", "z.la", "m.ko", "w.exe", "v.obj", "p.gch", "soap.h"):
+    for name in (
+        "a.c",
+        "lib.a",
+        "x.o",
+        "x.so",
+        "x.so.1.2",
+        "y.lo",
+        "z.la",
+        "m.ko",
+        "w.exe",
+        "v.obj",
+        "p.gch",
+        "soap.h",
+    ):
         (root / name).write_text("text")
     (root / "program").write_bytes(b"\x7fELF and more")
     (root / "program").chmod(0o755)
@@ -205,12 +218,15 @@ def test_digests_are_kept_between_builds(root: Path, tmp_path: Path) -> None:
     first = Layer(os.fsencode(root), "1", cache=cache)
     first.scan()
     remembered = cache.load(os.fsencode(root))
-    assert {path: first.get(path).digest for path in remembered} == {p: d for p, (_, d) in remembered.items()}  # type: ignore[union-attr]
+    digests = {path: digest for path, (_, digest) in remembered.items()}
+    assert {entry.path: entry.digest for entry in first.entries()} == digests
     assert len(remembered) == 5
-    # A digest planted in the cache shows that the file is not read again; one with another stamp is not believed.
+    # A digest planted in the cache shows that a file is not read again; with another stamp it is not believed.
     planted = bytes(32)
-    cache.save(os.fsencode(root), {b"f0": (remembered[b"f0"][0], planted),
-                                   b"f1": (remembered[b"f1"][0]._replace(inode=1), planted)})
+    cache.save(
+        os.fsencode(root),
+        {b"f0": (remembered[b"f0"][0], planted), b"f1": (remembered[b"f1"][0]._replace(inode=1), planted)},
+    )
     (root / "f2").unlink()
     second = Layer(os.fsencode(root), "2", cache=cache)
     second.scan()
@@ -244,7 +260,9 @@ def test_a_file_the_master_wrote_is_not_read_again(root: Path, home: Home) -> No
 
 
 def test_a_file_the_master_wrote_is_read_if_somebody_wrote_it_too(root: Path, home: Home) -> None:
-    ((entry, stamp),) = write_outputs(os.fsencode(root), [Output(Entry(b"f", Kind.FILE, 0o644, 7, 3), b"abc")])
+    ((entry, stamp),) = write_outputs(
+        os.fsencode(root), [Output(Entry(b"f", Kind.FILE, 0o644, 7, 3), b"abc")]
+    )
     home.layer.written(Entry(b"f", Kind.FILE, entry.mode, entry.mtime_ns, entry.size, bytes(32)), stamp)
     (root / "f").write_text("xyz")
     os.utime(root / "f", ns=(7, 7))
@@ -262,7 +280,9 @@ def test_five_thousand_files(root: Path, tmp_path: Path) -> None:
     first = Home(root, cache=cache)
     second = Home(root, cache=cache)
     assert first.layer.version == second.layer.version == 5050
-    assert sorted(first.layer.entries(), key=lambda e: e.path) == sorted(second.layer.entries(), key=lambda e: e.path)
+    assert sorted(first.layer.entries(), key=lambda e: e.path) == sorted(
+        second.layer.entries(), key=lambda e: e.path
+    )
     assert set(picture(root)) == _paths(first.layer)
     first.close()
     second.close()

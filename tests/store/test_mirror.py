@@ -21,9 +21,13 @@ def _file(blobs: BlobStore, path: bytes, data: bytes = b"x", mode: int = 0o644) 
     return Entry(path, Kind.FILE, mode, 1, len(data), digest)
 
 
-@pytest.mark.parametrize("path", [b"", b"/etc/passwd", b"..", b"../x", b"a/../../x", b"a//b", b"a/", b"./a", b"a\0b"])
+@pytest.mark.parametrize(
+    "path", [b"", b"/etc/passwd", b"..", b"../x", b"a/../../x", b"a//b", b"a/", b"./a", b"a\0b"]
+)
 @pytest.mark.parametrize("kind", list(Kind))
-def test_paths_that_lead_elsewhere_are_refused(path: bytes, kind: Kind, tmp_path: Path, blobs: BlobStore) -> None:
+def test_paths_that_lead_elsewhere_are_refused(
+    path: bytes, kind: Kind, tmp_path: Path, blobs: BlobStore
+) -> None:
     mirror = Mirror(tmp_path / "m", blobs)
     with pytest.raises(BadPath, match="no path below a root"):
         mirror.apply([_file(blobs, b"fine"), Entry(path, kind)])
@@ -38,7 +42,11 @@ def test_a_link_is_never_followed(later: Kind, tmp_path: Path, blobs: BlobStore)
     (outside / "f").write_text("keep")
     mirror = Mirror(tmp_path / "m", blobs)
     mirror.apply([Entry(b"d", Kind.SYMLINK, 0o777, 1, link=os.fsencode(outside))])
-    entry = _file(blobs, b"d/f") if later is Kind.FILE else Entry(b"d/f", later, 0o755, 1, link=b"x" * (later is Kind.SYMLINK))
+    entry = (
+        _file(blobs, b"d/f")
+        if later is Kind.FILE
+        else Entry(b"d/f", later, 0o755, 1, link=b"x" * (later is Kind.SYMLINK))
+    )
     mirror.apply([entry])
     assert (outside / "f").read_text() == "keep"
     assert os.listdir(outside) == ["f"]
@@ -63,7 +71,9 @@ def test_no_setuid_file_is_made(tmp_path: Path, blobs: BlobStore) -> None:
     mirror.close()
 
 
-def test_a_clean_end_is_taken_over_and_costs_no_content(root: Path, home: Home, tmp_path: Path, blobs: BlobStore) -> None:
+def test_a_clean_end_is_taken_over_and_costs_no_content(
+    root: Path, home: Home, tmp_path: Path, blobs: BlobStore
+) -> None:
     (root / "d").mkdir()
     for number in range(20):
         (root / "d" / str(number)).write_text(str(number))
@@ -85,7 +95,9 @@ def test_a_clean_end_is_taken_over_and_costs_no_content(root: Path, home: Home, 
     mirror.close()
 
 
-def test_a_crash_means_that_the_tree_is_laid_out_anew(root: Path, home: Home, tmp_path: Path, blobs: BlobStore) -> None:
+def test_a_crash_means_that_the_tree_is_laid_out_anew(
+    root: Path, home: Home, tmp_path: Path, blobs: BlobStore
+) -> None:
     (root / "f").write_text("right")
     mirror = Mirror(tmp_path / "m", blobs)
     follow(home, home.layer.name, mirror, 0)
@@ -99,7 +111,9 @@ def test_a_crash_means_that_the_tree_is_laid_out_anew(root: Path, home: Home, tm
     mirror.close()
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1, 2]", '["dgcc-manifest-1", [["a"]]]', '["dgcc-manifest-1", [[1,2,3,4,5,6,7]]]'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1, 2]", '["dgcc-manifest-1", [["a"]]]', '["dgcc-manifest-1", [[1,2,3,4,5,6,7]]]']
+)
 def test_a_manifest_that_makes_no_sense_is_not_believed(text: str, tmp_path: Path, blobs: BlobStore) -> None:
     mirror = Mirror(tmp_path / "m", blobs)
     mirror.apply([_file(blobs, b"f")])
@@ -111,7 +125,9 @@ def test_a_manifest_that_makes_no_sense_is_not_believed(text: str, tmp_path: Pat
     mirror.close()
 
 
-def test_a_file_cut_short_by_a_power_loss_is_made_again(root: Path, home: Home, tmp_path: Path, blobs: BlobStore) -> None:
+def test_a_file_cut_short_by_a_power_loss_is_made_again(
+    root: Path, home: Home, tmp_path: Path, blobs: BlobStore
+) -> None:
     (root / "f").write_text("content")
     mirror = Mirror(tmp_path / "m", blobs)
     follow(home, home.layer.name, mirror, 0)
@@ -123,7 +139,9 @@ def test_a_file_cut_short_by_a_power_loss_is_made_again(root: Path, home: Home, 
     mirror.close()
 
 
-def test_content_gone_bad_in_the_store_is_fetched_again(root: Path, home: Home, tmp_path: Path, blobs: BlobStore) -> None:
+def test_content_gone_bad_in_the_store_is_fetched_again(
+    root: Path, home: Home, tmp_path: Path, blobs: BlobStore
+) -> None:
     (root / "f").write_text("content")
     (root / "g").write_bytes(os.urandom(400_000))
     home.refresh()
@@ -167,7 +185,9 @@ def test_a_file_that_never_rests_is_left_out_and_holds_up_nobody(
     mirror.close()
 
 
-def test_a_source_that_does_not_come_to_an_end_is_found_out(home: Home, tmp_path: Path, blobs: BlobStore) -> None:
+def test_a_source_that_does_not_come_to_an_end_is_found_out(
+    home: Home, tmp_path: Path, blobs: BlobStore
+) -> None:
     mirror = Mirror(tmp_path / "m", blobs)
     home.changes = lambda layer, since: Page(since, since + 1, ())  # type: ignore[method-assign]
     with pytest.raises(BadVersion, match="got a page up to 0 of 1"):

@@ -1,4 +1,4 @@
-"""Content on its way from a tree to a slave: batches, pieces, compression, changes meanwhile, lies, threads."""
+"""Content on its way from a tree to a slave: batches, pieces, changes meanwhile, lies, threads."""
 
 import hashlib
 import os
@@ -35,8 +35,14 @@ class Liar:
 
 
 def test_small_and_large_content_arrives(root: Path, home: Home, blobs: BlobStore) -> None:
-    contents = {b"empty": b"", b"small": b"int x;\n", b"text": b"int f(void);\n" * 5000,
-                b"noise": os.urandom(PIECE), b"large": os.urandom(PIECE + 1), b"larger": os.urandom(5 * PIECE // 2)}
+    contents = {
+        b"empty": b"",
+        b"small": b"int x;\n",
+        b"text": b"int f(void);\n" * 5000,
+        b"noise": os.urandom(PIECE),
+        b"large": os.urandom(PIECE + 1),
+        b"larger": os.urandom(5 * PIECE // 2),
+    }
     for name, data in contents.items():
         (root / os.fsdecode(name)).write_bytes(data)
     home.refresh()
@@ -72,7 +78,9 @@ def test_equal_files_cross_once(root: Path, home: Home, blobs: BlobStore) -> Non
     assert home.tree.blobs([hashlib.sha256(b"the same").digest()])[0].data == b"the same"
 
 
-def test_a_file_that_changed_meanwhile_is_unknown_and_looked_at_again(root: Path, home: Home, blobs: BlobStore) -> None:
+def test_a_file_that_changed_meanwhile_is_unknown_and_looked_at_again(
+    root: Path, home: Home, blobs: BlobStore
+) -> None:
     (root / "good").write_text("good")
     with open(root / "log", "w") as log:
         log.write("one\n")
@@ -94,7 +102,7 @@ def test_large_content_that_changed_meanwhile(root: Path, home: Home, blobs: Blo
     (root / "f").write_bytes(data)
     home.refresh()
     old = home.layer.entries()
-    assert home.tree.piece(old[0].digest, PIECE, 10) == data[PIECE:PIECE + 10]
+    assert home.tree.piece(old[0].digest, PIECE, 10) == data[PIECE : PIECE + 10]
     assert home.tree.piece(old[0].digest, 2 * PIECE, 10) == b""
     (root / "f").write_bytes(os.urandom(2 * PIECE))
     with pytest.raises(UnknownBlob):
@@ -146,15 +154,25 @@ def test_hot_content_is_bounded_and_does_not_outlive_need(root: Path, home: Home
 _CONTENT = b"some content that is long enough to be worth compressing " * 10
 
 
-@pytest.mark.parametrize("answer", [
-    [],
-    [Blob(_file(_CONTENT).digest, False, b"other")],
-    [Blob(bytes(32), False, _CONTENT)],
-    [Blob(_file(_CONTENT).digest, True, _CONTENT)],
-    [Blob(_file(_CONTENT).digest, True, zstandard.compress(b"bomb" * 10_000_000))],
-    [Blob(_file(_CONTENT).digest, True, zstandard.ZstdCompressor(write_content_size=False).compress(b"b" * 10_000_000))],
-    [Blob(_file(_CONTENT).digest, True, zstandard.compress(_CONTENT)[:-3])],
-], ids=["nothing", "wrong content", "not asked for", "not compressed", "bomb", "silent bomb", "cut"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        [Blob(_file(_CONTENT).digest, False, b"other")],
+        [Blob(bytes(32), False, _CONTENT)],
+        [Blob(_file(_CONTENT).digest, True, _CONTENT)],
+        [Blob(_file(_CONTENT).digest, True, zstandard.compress(b"bomb" * 10_000_000))],
+        [
+            Blob(
+                _file(_CONTENT).digest,
+                True,
+                zstandard.ZstdCompressor(write_content_size=False).compress(b"b" * 10_000_000),
+            )
+        ],
+        [Blob(_file(_CONTENT).digest, True, zstandard.compress(_CONTENT)[:-3])],
+    ],
+    ids=["nothing", "wrong content", "not asked for", "not compressed", "bomb", "silent bomb", "cut"],
+)
 def test_a_source_that_lies_is_found_out(answer: list[Blob], blobs: BlobStore) -> None:
     with pytest.raises(BadDigest):
         pull(Liar(answer), [_file(_CONTENT)], blobs)

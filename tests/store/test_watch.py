@@ -87,10 +87,10 @@ def test_lost_events_make_it_look_everywhere(root: Path, home: Home) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     (root / "d/e").mkdir(parents=True)
     home.refresh()
-    for number in range(limit // 2 + 50):  # two different events each, which the kernel does not merge
-        name = root / "d" / str(number % 2)
-        name.touch()
-        name.unlink()
+    (root / "d/0").touch()
+    names = os.fsencode(root / "d/0"), os.fsencode(root / "d/1")
+    for number in range(limit // 2 + 50):  # two events each, which the kernel does not merge
+        os.rename(names[number % 2], names[1 - number % 2])
     (root / "d").rename(root / "moved")
     (root / "moved/e/f").write_text("x")
     dirty = home.watch.drain()
@@ -143,8 +143,13 @@ except WatchError as error:
 def test_too_few_watches_are_named_with_the_number_needed(root: Path) -> None:
     for number in range(19):
         (root / str(number)).mkdir()
-    done = subprocess.run(["unshare", "--user", "--map-root-user", sys.executable, "-c", _LIMITED, str(root)],
-                          capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", sys.executable, "-c", _LIMITED, str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
     assert "needs 20 inotify watches" in done.stdout, done.stderr
     assert "limit of 5 is used up" in done.stdout
     assert "sysctl fs.inotify.max_user_watches=65536" in done.stdout

@@ -32,9 +32,14 @@ def orb() -> Iterator[Any]:
 @pytest.fixture
 def remote(root: Path, orb: Any) -> Iterator[RemoteSource]:
     """The tree at `root`, served by another process as layer run/0."""
-    peer = subprocess.Popen([sys.executable, "-m", "store.source_peer", str(root)], cwd=_TESTS, text=True,
-                            env={**os.environ, "PYTHONPATH": f"{_TESTS}:{_TESTS.parent}"},
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    peer = subprocess.Popen(
+        [sys.executable, "-m", "store.source_peer", str(root)],
+        cwd=_TESTS,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{_TESTS}:{_TESTS.parent}"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     try:
         assert peer.stdout is not None
         yield RemoteSource(orb.string_to_object(peer.stdout.readline().strip())._narrow(DGCC.Source))
@@ -43,7 +48,9 @@ def remote(root: Path, orb: Any) -> Iterator[RemoteSource]:
         assert peer.returncode == 0
 
 
-def test_a_tree_is_followed_over_the_wire(root: Path, remote: RemoteSource, tmp_path: Path, blobs: BlobStore) -> None:
+def test_a_tree_is_followed_over_the_wire(
+    root: Path, remote: RemoteSource, tmp_path: Path, blobs: BlobStore
+) -> None:
     (root / "d").mkdir(mode=0o750)
     for number in range(60):
         (root / "d" / str(number)).write_text(f"{number}\n" * number * 10)

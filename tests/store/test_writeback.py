@@ -41,8 +41,15 @@ def _all(root: Path) -> list[str]:
 
 
 def test_files_links_directories_and_modes(root: Path) -> None:
-    written = _write(root, _directory(b"new", 0o750), _directory(b"new/deep", 0o555), _file(b"new/deep/f", b"text", 0o640),
-                     _link(b"l", b"new/deep/f"), _file(b"run", b"#!", 0o755), _file(b"empty", b""))
+    written = _write(
+        root,
+        _directory(b"new", 0o750),
+        _directory(b"new/deep", 0o555),
+        _file(b"new/deep/f", b"text", 0o640),
+        _link(b"l", b"new/deep/f"),
+        _file(b"run", b"#!", 0o755),
+        _file(b"empty", b""),
+    )
     assert _all(root) == ["empty", "l", "new", "new/deep", "new/deep/f", "run"]
     assert (root / "new/deep/f").read_text() == "text"
     assert os.readlink(root / "l") == "new/deep/f"
@@ -64,7 +71,13 @@ def test_times_of_the_run_become_now_and_others_are_kept(root: Path) -> None:
     (root / "old").write_text("x")
     os.utime(root / "old", ns=(1, 1))
     before = os.lstat(root / "old").st_ctime_ns
-    _write(root, _file(b"old"), _file(b"copied", mtime_ns=12_345), _file(b"later"), _link(b"l", b"old", mtime_ns=99))
+    _write(
+        root,
+        _file(b"old"),
+        _file(b"copied", mtime_ns=12_345),
+        _file(b"later"),
+        _link(b"l", b"old", mtime_ns=99),
+    )
     times = {name: os.lstat(root / name).st_mtime_ns for name in ("old", "copied", "later", "l")}
     assert times["copied"] == 12_345
     assert times["l"] == 99
@@ -101,7 +114,15 @@ def test_deletions(root: Path) -> None:
     (root / "d/e/f").write_text("x")
     (root / "keep").write_text("x")
     (root / "l").symlink_to("keep")
-    _write(root, _gone(b"d"), _gone(b"d/e"), _gone(b"d/e/f"), _gone(b"l"), _gone(b"never/was"), _gone(b"nor this"))
+    _write(
+        root,
+        _gone(b"d"),
+        _gone(b"d/e"),
+        _gone(b"d/e/f"),
+        _gone(b"l"),
+        _gone(b"never/was"),
+        _gone(b"nor this"),
+    )
     assert _all(root) == ["keep"]
 
 
@@ -110,8 +131,14 @@ def test_a_file_becomes_a_directory_and_the_other_way_round(root: Path) -> None:
     (root / "was-directory/sub").mkdir(parents=True)
     (root / "was-directory/sub/f").write_text("x")
     (root / "was-link").symlink_to("was-directory")
-    _write(root, _directory(b"was-file"), _file(b"was-file/inside"), _file(b"was-directory"),
-           _directory(b"was-link"), _file(b"was-link/f"))
+    _write(
+        root,
+        _directory(b"was-file"),
+        _file(b"was-file/inside"),
+        _file(b"was-directory"),
+        _directory(b"was-link"),
+        _file(b"was-link/f"),
+    )
     assert _all(root) == ["was-directory", "was-file", "was-file/inside", "was-link", "was-link/f"]
     assert not (root / "was-link").is_symlink()
 
@@ -216,8 +243,13 @@ except WriteBackError as error:
 
 
 def test_a_full_disk_changes_nothing_and_leaves_nothing(root: Path) -> None:
-    done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", _FULL, str(root)],
-                          capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", _FULL, str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
     assert done.stdout == "g: No space left on device [b'f'] old\n", done.stderr
 
 
@@ -244,8 +276,13 @@ def test_no_permission_is_named() -> None:
         (root / "d").mkdir()
         (root / "d/old").write_text("x")
         (root / "d").chmod(0o555)
-        done = subprocess.run([sys.executable, "-c", _DENIED, place], capture_output=True, text=True, check=False,
-                              cwd=Path(__file__).parents[2])
+        done = subprocess.run(
+            [sys.executable, "-c", _DENIED, place],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parents[2],
+        )
         assert done.stdout == "d/f: Permission denied\nd/old: Permission denied\n", done.stderr
         assert _all(root) == ["d", "d/old"]
         (root / "d").chmod(0o755)

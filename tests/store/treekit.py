@@ -1,4 +1,4 @@
-"""What the store's tests share: pictures of trees, a layer with its source in one process, edits of a tree."""
+"""What the store's tests share: pictures of trees, and a layer with its source in one process."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ Picture = dict[bytes, tuple[object, ...]]
 
 
 def picture(tree: Path | bytes, selection: Selection | None = None) -> Picture:
-    """All below a directory that a layer would hold: path -> kind, mode, and time and content where it counts."""
+    """All below a directory that a layer would hold: path -> kind, mode, and time and content if they count."""
     selection = selection or Selection()
     root = os.fsencode(tree)
     seen: Picture = {}
@@ -29,7 +29,12 @@ def picture(tree: Path | bytes, selection: Selection | None = None) -> Picture:
             elif stat.S_ISDIR(status.st_mode):
                 seen[key] = "directory", stat.S_IMODE(status.st_mode)
             elif stat.S_ISREG(status.st_mode) and selection.takes_file(path, status):
-                seen[key] = "file", stat.S_IMODE(status.st_mode), status.st_mtime_ns, Path(os.fsdecode(path)).read_bytes()
+                seen[key] = (
+                    "file",
+                    stat.S_IMODE(status.st_mode),
+                    status.st_mtime_ns,
+                    Path(os.fsdecode(path)).read_bytes(),
+                )
     return seen
 
 
