@@ -221,7 +221,7 @@ def test_digests_are_kept_between_builds(root: Path, tmp_path: Path) -> None:
     digests = {path: digest for path, (_, digest) in remembered.items()}
     assert {entry.path: entry.digest for entry in first.entries()} == digests
     assert len(remembered) == 5
-    # A digest planted in the cache shows that a file is not read again; with another stamp it is not believed.
+    # A digest planted in the cache shows that a file is not read again; with another stamp it is no use.
     planted = bytes(32)
     cache.save(
         os.fsencode(root),

@@ -14,7 +14,7 @@ Picture = dict[bytes, tuple[object, ...]]
 
 
 def picture(tree: Path | bytes, selection: Selection | None = None) -> Picture:
-    """All below a directory that a layer would hold: path -> kind, mode, and time and content if they count."""
+    """All below a directory that a layer would hold: path -> kind, mode, time and content that count."""
     selection = selection or Selection()
     root = os.fsencode(tree)
     seen: Picture = {}
