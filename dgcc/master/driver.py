@@ -140,9 +140,9 @@ def start_driver(
 
 
 def _why_not(program: str, error: OSError) -> str:
+    if "/" not in program and shutil.which(program) is None:
+        return f"the driver '{program}' is not in PATH; install it, or name another with --driver"
     if isinstance(error, FileNotFoundError):
-        if shutil.which(program) is None and "/" not in program:
-            return f"the driver '{program}' is not in PATH; install it, or name another with --driver"
         return f"the driver '{program}' does not exist; name another with --driver"
     return f"the driver '{program}' cannot be started: {error.strerror}; name another with --driver"
 

@@ -35,8 +35,8 @@ PROGRAMS = {
     "dgcc-client": (["client*.c"], ["-static"], []),
     "dgcc-jail": (["jail*.c"], ["-static", "-D_GNU_SOURCE"], []),
 }
-# The client starts once for each recipe. Linked with musl it starts in a third of the time: glibc's start asks the
-# CPU what it is dozens of times, and in a virtual machine each question is a trap. It works without, too.
+# The client starts once for each recipe. Linked with musl it does so in a third of the time, as glibc's asks
+# the CPU what it is dozens of times, and in a virtual machine each question is a trap. It works without, too.
 WITH_MUSL = {"dgcc-client"}
 
 
@@ -66,7 +66,7 @@ def generate_stubs() -> None:
 
 
 def compile_programs(out: Path) -> None:
-    """Compile hook, client and jail with $CC (the client with musl-gcc where that is) into the directory `out`."""
+    """Compile hook, client and jail with $CC (the client with musl-gcc, if any) into the directory `out`."""
     compiler = os.environ.get("CC", "cc")
     _need(compiler.split()[0], "gcc libc6-dev")
     out.mkdir(parents=True, exist_ok=True)

@@ -32,11 +32,18 @@ void hook_find_real(void)
     real.waitid = dlsym(RTLD_NEXT, "waitid");
 }
 
+/* Whether a file can be executed, as far as that can be told: a directory has the same permission bit. */
+static bool executable(const char *path)
+{
+    struct stat what;
+    return access(path, X_OK) == 0 && stat(path, &what) == 0 && S_ISREG(what.st_mode);
+}
+
 bool hook_resolve(const char *file, bool search, char found[PATH_MAX])
 {
     size_t name = strlen(file);
     if (!search || strchr(file, '/')) {
-        if (name >= PATH_MAX || access(file, X_OK) != 0)
+        if (name >= PATH_MAX || !executable(file))
             return false;
         memcpy(found, file, name + 1);
         return true;
@@ -53,8 +60,7 @@ bool hook_resolve(const char *file, bool search, char found[PATH_MAX])
                 to += length + 1;
             }
             memcpy(to, file, name + 1);
-            struct stat what;
-            if (access(found, X_OK) == 0 && stat(found, &what) == 0 && S_ISREG(what.st_mode))
+            if (executable(found))
                 return true;
         }
         path += length;

@@ -103,10 +103,12 @@ def test_always_make_and_nothing_to_do(tmp_path: Path) -> None:
 
 
 def test_command_that_does_not_exist_is_make_s_own_trouble(tmp_path: Path) -> None:
-    write(tmp_path, Makefile="all:\n\t@no-such-command --here\n")
-    outcome = build(tmp_path, "make")
+    write(tmp_path, Makefile="all: a b\na:\n\t@no-such-command --here\nb:\n\t@./directory\n")
+    (tmp_path / "directory").mkdir()
+    outcome = build(tmp_path, "make", "-j1", "-k", environment=plain_environment(PATH="/usr/bin:/bin"))
     assert outcome.code == 2 and outcome.master.requests == []
     assert outcome.err.splitlines()[0] == "make: no-such-command: No such file or directory"
+    assert outcome.err.splitlines()[2] == "make: ./directory: Permission denied"
 
 
 def test_script_without_interpreter_line_goes_to_the_shell(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ WAYS = {
     "xargs": "echo sub | xargs -n1 $(MAKE) -C",
     "find": "find . -maxdepth 1 -name sub -execdir $(MAKE) -C {} \\;",
     "python": "python3 -c 'import subprocess; subprocess.run([\"make\", \"-C\", \"sub\"], check=True)'",
+    "system of python": "python3 -c 'import os; raise SystemExit(os.system(\"make -C sub\"))'",
     "perl": "perl -e 'system(\"make -C sub\") == 0 or die; system(\"true; make -C sub\") == 0 or die'",
     "timeout": "timeout 60 $(MAKE) -C sub",
     "cmake": "cmake -E env A=b $(MAKE) -C sub",
