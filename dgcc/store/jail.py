@@ -264,31 +264,36 @@ def probe(directory: Path | None = None, *, outside: tuple[int, int] = (NOBODY, 
     """
     try:
         with tempfile.TemporaryDirectory(prefix="dgcc-probe-", dir=directory) as name:
-            lower, scratch = Path(name, "lower"), Path(name, "scratch")
-            for path in (lower, scratch):
-                path.mkdir()
-            if os.geteuid() == 0:
-                os.chown(lower, *outside)
-            spec = JailSpec(
-                scratch=scratch,
-                program=b"/bin/sh",
-                argv=(b"sh", b"-c", b": > made"),
-                env=(),
-                cwd=b"/probe",
-                overlays=(Overlay(b"/probe", (os.fsencode(lower),)),),
-                outside_uid=outside[0],
-                outside_gid=outside[1],
-            )
-            try:
-                result = run(spec, merge=True, deadline_s=30, max_output=1 << 16)
-                made = [change.path for change in changes(spec.upper(0), [lower])]
-                if result.exit_code or result.signal or made != [b"made"]:
-                    printed = b"".join(data for _, data in result.chunks).decode(errors="replace").strip()
-                    return f"a jail starts, but its overlay does not work: {printed or 'no file arrived'}"
-            finally:
-                remove_scratch(scratch)
+            return _try(Path(name), outside)
     except JailError as error:
         return str(error)
     except OSError as error:
         return f"cannot try a jail in {directory or tempfile.gettempdir()}: {error.strerror}"
+
+
+def _try(place: Path, outside: tuple[int, int]) -> str | None:
+    """Make a file and replace a directory by a new one: that takes all that an upper layer must be able to."""
+    lower, scratch = place / "lower", place / "scratch"
+    for path in (scratch, lower, lower / "dir", lower / "dir/old"):
+        path.mkdir()
+        if os.geteuid() == 0 and path != scratch:
+            os.chown(path, *outside)
+    spec = JailSpec(
+        scratch=scratch,
+        program=b"/bin/sh",
+        argv=(b"sh", b"-c", b": > made && rm -r dir && mkdir dir"),
+        env=(b"PATH=/usr/bin:/bin",),
+        cwd=b"/probe",
+        overlays=(Overlay(b"/probe", (os.fsencode(lower),)),),
+        outside_uid=outside[0],
+        outside_gid=outside[1],
+    )
+    try:
+        result = run(spec, merge=True, deadline_s=30, max_output=1 << 16)
+        made = [change.path for change in changes(spec.upper(0), [lower])]
+    finally:
+        remove_scratch(scratch)
+    if result.exit_code or result.signal or made != [b"made", b"dir/old"]:
+        printed = b"".join(data for _, data in result.chunks).decode(errors="replace").strip()
+        return f"a jail starts here, but its overlay does not work: {printed or 'it loses changes'}"
     return None
