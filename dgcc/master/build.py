@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dgcc.corba import DGCC
+from dgcc.corba import CORBA, DGCC
 from dgcc.master.clients import ClientServer
 from dgcc.master.dispatch import Dispatcher
 from dgcc.master.driver import Driver, start_driver
 from dgcc.master.overseer import Overseer
 from dgcc.master.planner import Planner
 from dgcc.master.presence import Presence
-from dgcc.master.registry import LEASE_S, SlaveRegistry
+from dgcc.master.registry import LEASE_S, SlaveLink, SlaveRegistry
 from dgcc.master.report import Report
 from dgcc.master.servants import Gate
 from dgcc.master.status import Figures, StatusLine
@@ -153,8 +153,24 @@ class Build:
             now = time.monotonic()
             for link in self._registry.expired(now):
                 self._lose(link.lease, "does not renew its lease")
+            for link in self._registry.late(now):
+                link.probed = True
+                link.fetcher.submit(self._probe, link)
             if self._trees.ready:
                 self._trees.refresh()
+
+    def _probe(self, link: SlaveLink) -> None:
+        """On the slave's own thread: a process that is gone refuses at once, so its lease need not run out."""
+        try:
+            gone = link.ref._non_existent()
+        except CORBA.SystemException as error:
+            gone = not isinstance(error, CORBA.TIMEOUT)
+        self._loop.call_soon_threadsafe(self._probed, link, gone)
+
+    def _probed(self, link: SlaveLink, gone: bool) -> None:
+        link.probed = False
+        if gone:
+            self._lose(link.lease, "is gone")
 
     async def _show(self) -> None:
         driver = self._driver

@@ -82,7 +82,8 @@ def _without_display(arguments: Sequence[str]) -> list[str] | None:
 
 
 def _following(words: Iterator[str]) -> list[str]:
-    return [word for word, _ in zip(words, range(1), strict=False)]
+    word = next(words, None)
+    return [] if word is None else [word]
 
 
 def _letters(letters: str) -> tuple[str | None, bool, bool]:

@@ -9,6 +9,7 @@ off (as kbuild does), from CURDIR in the database of the make that has just ende
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from dgcc.master.planned import Plan, PlannedJob
 
@@ -24,11 +25,14 @@ _MESSAGE = re.compile(
     rb"[^\s:]*make(?:\[[0-9]+\])?: "
     rb"(?:\*\*\* |Nothing to be done|Target '|'.*' is up to date|Circular |warning)"
 )
+_RECIPE = re.compile(rb"#  recipe to execute \((?:built-in|from '(?P<makefile>.+)', line (?P<line>[0-9]+))\):\Z")
 _DEFINE = re.compile(rb"define (\S+)")
 _RULE = re.compile(rb"(?P<target>.+?):{1,2}(?: (?P<names>.*))?\Z", re.DOTALL)
 # What may make several lines of one recipe line.
 _MULTIPLIES = re.compile(rb"\$[({](?:call|eval|foreach|value|shell|file|if|or|and)\s")
 _LONGEST_COMMAND = 1 << 20
+
+_Place: TypeAlias = tuple[bytes, bytes, int]  # a target with its recipe's makefile and line
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class _Database:
     defining: bool = False
     targets: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
     recipes: dict[bytes, list[bytes]] = field(default_factory=dict)
+    places: set[_Place] = field(default_factory=set)
     current: bytes | None = None
     skip: bool = False
     oneshell: bool = False
@@ -138,14 +143,14 @@ class _Reader:
             self._assign(frame.first, frame.directory, None)
             self.current = frame.resumed
 
-    def _assign(self, first: int, directory: bytes, among: Container[bytes] | None) -> list[_Due]:
-        """Give `directory` to the last targets without one, back to `first` or to one not `among`."""
+    def _assign(self, first: int, directory: bytes, among: Container[_Place] | None) -> list[_Due]:
+        """Give `directory` to the last targets without one, back to `first` or to one whose recipe is not `among`."""
         assigned: list[_Due] = []
         for place in range(len(self.due) - 1, max(first, self.unassigned) - 1, -1):
             due = self.due[place]
             if due.directory is not None:
                 continue
-            if among is not None and due.target not in among:
+            if among is not None and (due.target, due.makefile, due.line) not in among:
                 return assigned
             due.directory = directory
             assigned.append(due)
@@ -185,6 +190,8 @@ class _Reader:
         elif line[:1] == b"#":
             if line == b"# Not a target:":
                 base.skip = True
+            elif base.current is not None and (found := _RECIPE.match(line)) is not None:
+                base.places.add((base.current, found["makefile"] or b"", int((found["line"] or b"0")[:9])))
         elif base.current is None and (found := _RULE.match(line)) is not None:
             target = found["target"]
             base.oneshell = base.oneshell or target == b".ONESHELL"
@@ -197,13 +204,14 @@ class _Reader:
         frame = self.frames[-1]
         directory = self._name(base.directory or frame.directory)
         own = directory == frame.directory or not base.directory
-        for due in self._assign(frame.first, directory, None if own else base.targets):
+        for due in self._assign(frame.first, directory, None if own else base.places):
             if base.oneshell and len(due.commands) > 1:
                 due.commands = [b"\n".join(due.commands)]
             recipe = base.recipes.get(due.target)
-            if recipe is not None:
+            most = None if recipe is None else _most_commands(recipe, base.multiline)
+            if most is not None:
                 # Whatever is more than the recipe has lines is the output of a line that make really ran.
-                del due.commands[_most_commands(recipe, base.multiline):]
+                del due.commands[most:]
         for target, names in base.targets.items():
             key = (directory, target)
             if len(names) > len(self.prerequisites.get(key, ())) or key not in self.prerequisites:

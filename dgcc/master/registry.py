@@ -13,7 +13,9 @@ from typing import Any
 
 from dgcc.corba import DGCC
 
-LEASE_S = 15
+LEASE_S = 12
+# A slave renews several times within its lease; one that is this late (seconds) is asked whether it lives.
+LATE_S = 4.0
 
 
 @dataclass
@@ -35,6 +37,7 @@ class SlaveLink:
     bulk: Any  # the same slave, for long calls by the fetcher
     expires: float
     tally: Tally
+    probed: bool = False  # it is being asked whether it lives
     sender: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "sender"))
     fetcher: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "fetcher"))
 
@@ -100,6 +103,10 @@ class SlaveRegistry:
             link.tally.lost = lost
             link.close()
         return link
+
+    def late(self, now: float) -> list[SlaveLink]:
+        """The slaves that should have renewed by `now` and are not yet being asked why."""
+        return [v for v in self._links.values() if not v.probed and v.expires - LEASE_S + LATE_S <= now]
 
     def expired(self, now: float) -> list[SlaveLink]:
         """The slaves whose lease has run out at `now`."""

@@ -22,7 +22,7 @@ from dgcc.slave.session import Running, Session
 from dgcc.store.blobs import BlobStore
 from dgcc.store.compiler import CompilerError, describe, identity
 
-_HEARTBEAT_S = 2.0
+_HEARTBEAT_S = 1.0
 _REBIND_S = 10.0
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class Slave(DGCC__POA.Slave):
         session = self._session(lease)
         shown = compiler.decode(errors="backslashreplace")
         try:
-            if identity(compiler) == wanted:
+            if identity(compiler, for_peer=True) == wanted:
                 return ""
             difference = f"'{shown}' here is another than the master's: {describe(compiler)}"
         except CompilerError as error:
@@ -275,7 +275,7 @@ class Slave(DGCC__POA.Slave):
     def _heartbeat(self) -> None:
         load = DGCC.HostLoad(psutil.cpu_percent() / 100, psutil.getloadavg()[0], psutil.virtual_memory().available)
         for session in list(self._sessions.values()):
-            if time.monotonic() - session.renewed < session.lease_s / 4:
+            if time.monotonic() - session.renewed < session.lease_s / 6:
                 continue
             if not session.renew(load):
                 log.info("master %s is gone", session.name)

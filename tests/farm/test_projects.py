@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,14 +52,14 @@ else:
 
 
 @pytest.fixture(scope="module", params=["root", "user"])
-def farm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(request: pytest.FixtureRequest) -> Iterator[Farm]:
     """Two slaves, all of it once as root and once as an ordinary user."""
-    directory = tmp_path_factory.mktemp("farm")
-    for parent in (directory, *directory.parents):
-        if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
-            parent.chmod(0o711)  # the ordinary user must get there
-    with farmkit.farm(directory, "a", "b", user=_USER if request.param == "user" else None) as made:
-        yield made
+    # Not pytest's own directory: that one is closed to other users.
+    with tempfile.TemporaryDirectory(prefix="dgcc-farm-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        with farmkit.farm(directory, "a", "b", user=_USER if request.param == "user" else None) as made:
+            yield made
 
 
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda p: p.name)

@@ -1,0 +1,192 @@
+"""A farm in trouble: slaves that die, stop or leave, builds that are interrupted, peers that do not fit."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import farmkit
+import pytest
+from farmkit import Farm, differing, processes_with, snapshot, wait_for
+
+SLOW = 'int f(void) { return __LINE__; }\n'
+
+
+def slow_project(place: Path, count: int, seconds: float = 0.5) -> None:
+    """Compiles that take a while, so that trouble finds them under way."""
+    place.mkdir(exist_ok=True)
+    names = [f"f{i}" for i in range(count)]
+    (place / "Makefile").write_text(
+        f"all: {' '.join(n + '.o' for n in names)}\n%.o: %.c\n\t$(CC) -g -c -o $@ $< && ./nap {seconds}\n"
+    )
+    (place / "nap").write_text('#!/bin/sh\nexec sleep "$1"\n')
+    (place / "nap").chmod(0o755)
+    for name in names:
+        (place / f"{name}.c").write_text(SLOW)
+
+
+def built_plain(farm: Farm, project: Path) -> dict[str, tuple[object, ...]]:
+    assert farm.plain(project, "-j16").code == 0
+    wanted = snapshot(project)
+    for path in project.glob("*.o"):
+        path.unlink()
+    return wanted
+
+
+@pytest.fixture
+def farm(tmp_path: Path):
+    with farmkit.farm(tmp_path / "farm", "a", "b", slots=2) as made:
+        yield made
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_slave_that_dies_in_the_middle_costs_little(farm: Farm, project: Path, number: int):
+    slow_project(project, 12)
+    wanted = built_plain(farm, project)
+    master = farm.start_master(project)
+    wait_for(lambda: len(list(project.glob("*.o"))) >= 2, "two objects")
+    began = time.monotonic()
+    if number == signal.SIGKILL:
+        farm.stop_slave("a", number)
+    else:
+        assert farm.stop_slave("a", number) == 0
+    built = farm.finish(master, 60)
+    assert built.code == 0, built.err
+    assert time.monotonic() - began < 30
+    assert differing(wanted, snapshot(project)) == set()
+    assert built.report["slaves"]["a"]["lost"] is (number == signal.SIGKILL)
+    assert built.jobs["remote"] + built.jobs["fallback"] == 12 and built.jobs["failed"] == 0
+    if number == signal.SIGKILL:
+        assert "lost: a" in built.err
+    else:
+        left = list((farm.directory / "store/a/jobs").iterdir())
+        assert left == [] and not processes_with(str(farm.directory / "store" / "a"))
+
+
+def test_when_all_slaves_are_lost_the_build_ends_at_home_and_says_so(farm: Farm, project: Path):
+    slow_project(project, 6)
+    wanted = built_plain(farm, project)
+    master = farm.start_master(project)
+    wait_for(lambda: list(project.glob("*.o")), "an object")
+    farm.stop_slave("a", signal.SIGKILL)
+    farm.stop_slave("b", signal.SIGKILL)
+    built = farm.finish(master, 90)
+    assert built.code == 0 and differing(wanted, snapshot(project)) == set()
+    assert built.jobs["fallback"] == len(built.report["fallbacks"]) > 0
+    assert all(f["reason"] for f in built.report["fallbacks"]) and "fallback: f" in built.err
+
+
+def test_a_slave_that_starts_late_is_used(farm: Farm, project: Path, tmp_path: Path):
+    slow_project(project, 16)
+    master = farm.start_master(project)
+    wait_for(lambda: list(project.glob("*.o")), "an object")
+    farm.start_slave("late", slots=2)
+    built = farm.finish(master, 60)
+    assert built.code == 0 and built.report["slaves"]["late"]["jobs"] > 0, built.err
+
+
+def test_two_masters_at_the_same_time(farm: Farm, tmp_path: Path):
+    trees = [tmp_path / "one", tmp_path / "two"]
+    for tree in trees:
+        slow_project(tree, 6, 0.2)
+    second = farmkit.Farm(farm.names, tmp_path / "other")
+    second.directory.mkdir()
+    masters = [farm.start_master(trees[0]), second.start_master(trees[1])]
+    for place, master in zip((farm, second), masters, strict=True):
+        built = place.finish(master, 60)
+        assert built.code == 0 and built.jobs["remote"] == 6 and built.jobs["fallback"] == 0, built.err
+
+
+def test_ctrl_c_in_the_middle_of_remote_jobs_leaves_nothing(farm: Farm, project: Path):
+    slow_project(project, 8, 30)
+    master = farm.start_master(project)
+    wait_for(lambda: [p for p in processes_with("sleep") if "30" in p], "jobs under way on the slaves")
+    began = time.monotonic()
+    os.killpg(master.pid, signal.SIGINT)
+    built = farm.finish(master, 20)
+    assert time.monotonic() - began < 5
+    assert built.code == -signal.SIGINT
+    assert not list(project.glob("*.o")) and not list(project.glob(".dgcc*"))
+    wait_for(lambda: not [p for p in processes_with("sleep") if "30" in p], "the jobs are gone", 5)
+    listed = subprocess.run(["nameclt", "-ORBInitRef", f"NameService=corbaloc::{farm.naming}/NameService", "list",
+                             "dgcc/masters"], capture_output=True, text=True)  # fmt: skip
+    assert listed.returncode == 0 and listed.stdout.strip() == ""
+    assert farm.master(project, "SHELL=/bin/sh", "-n").code == 0, "the farm is still of use"
+
+
+def test_a_remote_failure_that_home_does_not_share_is_counted(farm: Farm, project: Path):
+    # The recipe fails wherever /proc/1 is the jail's init: only on a slave.
+    (project / "Makefile").write_text("all: a.o\na.o: a.c\n\t$(CC) -c a.c && test -e ./only-here.o\n")
+    (project / "a.c").write_text("int a;\n")
+    (project / "only-here.o").write_bytes(b"\x7fELF not named, so not mirrored")
+    built = farm.master(project)
+    assert built.code == 0, built.err
+    if built.jobs["remote"] == 0:
+        assert built.jobs["fallback"] + built.jobs["local"] == 1
+
+
+def test_a_slave_with_another_compiler_gets_no_job_for_it(project: Path, tmp_path: Path):
+    """The slave runs where /usr/lib/gcc's cc1 is another file: a byte more at its end."""
+    cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True, check=True).stdout.strip()
+    other = tmp_path / "cc1"
+    shutil.copy(cc1, other)
+    with other.open("ab") as file:
+        file.write(b"\0")
+    slow_project(project, 2, 0)
+    with farmkit.farm(tmp_path / "farm", "same") as farm:
+        script = f'mount --bind {other} {cc1} && exec "$@"'
+        log = farm.directory / "odd.log"
+        odd = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c", script, "sh", str(farmkit.BIN / "dgcc-slave"), "--naming", farm.naming,
+             "--name", "odd", "--store", str(tmp_path / "odd"), "--slots", "4"],
+            stderr=log.open("wb"), env=dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache")),
+        )  # fmt: skip
+        try:
+            wait_for(lambda: "offers" in log.read_text(), "the odd slave is up")
+            built = farm.master(project)
+            assert built.code == 0 and built.jobs["remote"] == 2 and built.jobs["fallback"] == 0, built.err
+            assert built.report["slaves"]["odd"]["jobs"] == 0
+            assert "is another than the master's" in log.read_text()
+        finally:
+            odd.terminate()
+            odd.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--naming", "127.0.0.1:1"], "no naming service answers at 127.0.0.1:1"),
+        (["--naming", "no.such.host.invalid"], "cannot reach the naming host 'no.such.host.invalid'"),
+        (["--naming", "a:b"], "'a:b' is not a naming service's address"),
+        (["--root", "/no/such"], "root '/no/such' is not a directory"),
+        (["--driver", "/no/such/make"], "/no/such/make"),
+        (["--local-jobs", "0"], "--local-jobs must be at least 1"),
+    ],
+)
+def test_bad_settings_are_told_in_one_line(project: Path, tmp_path: Path, arguments: list[str], said: str):
+    (project / "Makefile").write_text("all:\n\ttouch made\n")
+    ended = subprocess.run([str(farmkit.BIN / "dgcc-master"), *arguments], cwd=project, capture_output=True, text=True,
+                           timeout=60)  # fmt: skip
+    assert ended.returncode == 2
+    assert said in ended.stderr and len(ended.stderr.strip().splitlines()) == 1
+    assert not (project / "made").exists()
+
+
+def test_a_slave_without_a_farm_says_so():
+    for arguments, said in [(["--naming", "127.0.0.1:1"], "no naming service answers"), ([], "which farm?")]:
+        environment = {k: v for k, v in os.environ.items() if k != "DGCC_NAMING"}
+        ended = subprocess.run([str(farmkit.BIN / "dgcc-slave"), *arguments], capture_output=True, text=True, timeout=60,
+                               env=environment)  # fmt: skip
+        assert ended.returncode == 1 and said in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_the_farm_of_one_leaves_nothing_behind(project: Path, tmp_path: Path):
+    slow_project(project, 3, 0)
+    alone = farmkit.Farm(None, tmp_path / "alone")  # type: ignore[arg-type]
+    alone.directory.mkdir()
+    for wanted in (3, 0):
+        built = alone.master(project, naming=False)
+        assert built.code == 0 and built.jobs["remote"] == wanted and built.jobs["fallback"] == 0, built.err
+    assert not processes_with(str(alone.directory))
