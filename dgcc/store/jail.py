@@ -272,7 +272,7 @@ def probe(directory: Path | None = None, *, outside: tuple[int, int] = (NOBODY, 
 
 
 def _try(place: Path, outside: tuple[int, int]) -> str | None:
-    """Make a file and replace a directory by a new one: that takes all that an upper layer must be able to."""
+    """Make a file and replace a directory by a new one: that takes all that an upper layer must do."""
     lower, scratch = place / "lower", place / "scratch"
     for path in (scratch, lower, lower / "dir", lower / "dir/old"):
         path.mkdir()

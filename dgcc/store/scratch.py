@@ -17,8 +17,8 @@ def scratch_directory(
     """Make and return the directory for scratch directories: one in `memory`, or else `disk` itself.
 
     The choice and its name are the same for the same `disk`, so that what an earlier process left there is
-    found. A jail makes and removes a dozen inodes, which on a busy disk takes longer than all the rest of it. In
-    a user namespace, memory needs Linux 6.6. outside: as for `probe`. Raises OSError.
+    found. A jail makes and removes a dozen inodes, which on a busy disk takes longer than all the rest of it.
+    In a user namespace, memory needs Linux 6.6. outside: as for `probe`. Raises OSError.
     """
     disk.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(os.fsencode(disk.resolve())).hexdigest()[:16]
