@@ -149,15 +149,15 @@ class BlobStore:
                 )
             place = self.path(digest)
             place.parent.mkdir(exist_ok=True)
-            temp.rename(place)
+            with self._mutex:  # lest it be put out between its coming and its being counted
+                temp.rename(place)
+                if digest not in self._sizes:
+                    self._total += writer.size
+                self._sizes[digest] = writer.size, self._clock()
+                self._sizes.move_to_end(digest)
         except BaseException:
             temp.unlink(missing_ok=True)
             raise
-        with self._mutex:
-            if digest not in self._sizes:
-                self._total += writer.size
-            self._sizes[digest] = writer.size, self._clock()
-            self._sizes.move_to_end(digest)
         self._make_room()
 
     def discard(self, digest: bytes) -> None:

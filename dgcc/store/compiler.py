@@ -65,13 +65,18 @@ _lock = threading.Lock()
 _known: dict[tuple[bytes, Stamp], bytes] = {}
 
 
-def identity(compiler: bytes, cache: DigestCache | None = None) -> bytes:
+def identity(compiler: bytes, cache: DigestCache | None = None, *, for_peer: bool = False) -> bytes:
     """The SHA-256 digest, 32 bytes, of the compiler at an absolute path.
+
+    Compilers are asked by running them. for_peer: another machine named the path, so only what root installed
+    is run: else it could name a program that it has put here itself, in a mirror.
 
     Remembered while the process lives, for as long as the driver's file is the same; digests of files come
     from the cache (default: the user's). Any thread. Raises CompilerError if this is no compiler, or cannot
     be asked.
     """
+    if for_peer and not _is_the_systems(compiler):
+        raise CompilerError(f"'{shown(compiler)}' is not among the programs that root installed here")
     with _lock:
         key = compiler, stamp_of(os.stat(_driver(compiler)))
         if key not in _known:
@@ -116,6 +121,23 @@ def _driver(compiler: bytes) -> bytes:
     if not os.path.isfile(driver):
         raise CompilerError(f"there is no compiler '{shown(compiler)}' here")
     return driver
+
+
+def _is_the_systems(path: bytes) -> bool:
+    """Whether root alone decides what runs under this path, behind links too: a file and directories of its own."""
+    for start in (os.path.realpath(os.path.dirname(path)), os.path.realpath(path)):
+        place = start
+        while True:
+            try:
+                status = os.stat(place)
+            except OSError:
+                return False
+            if status.st_uid != 0 or status.st_mode & stat.S_IWOTH:
+                return False
+            if place == b"/":
+                break
+            place = os.path.dirname(place)
+    return True
 
 
 def _run(argv: list[str | bytes], **more: str) -> subprocess.CompletedProcess[bytes]:

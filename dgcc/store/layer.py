@@ -52,6 +52,7 @@ class Layer:
         self._clock_ns = clock_ns
         self._prefix = self.root.rstrip(b"/") + b"/"
         self._named: set[bytes] = set()
+        self._unwatched: set[bytes] = set()  # those of the named that lie where no watch is
         self._written: dict[bytes, Stamp] = {}
         self._unsaved: set[bytes] = set()
         self._to_read: dict[bytes, None] = {}
@@ -120,9 +121,8 @@ class Layer:
             if record is not None:
                 record.ctime_ns = -1
             self._look(path)
-        for path in self._named:
-            if self._selection.hides(path):  # no watch there
-                self._look(path)
+        for path in self._unwatched:
+            self._look(path)
         self._read_files()
         return self.version != before
 
@@ -142,6 +142,8 @@ class Layer:
         before = self.version
         for _ in range(_LINKS_FOLLOWED):
             self._named.add(path)
+            if self._selection.hides(path):
+                self._unwatched.add(path)
             self._look(path)
             entry = self.get(path)
             if entry is None or entry.kind is not Kind.SYMLINK:

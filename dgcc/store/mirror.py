@@ -13,6 +13,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from dgcc.store import manifest
@@ -111,8 +112,10 @@ class Mirror:
         with self._mutex:
             os.close(self._tree_fd)
             os.close(self._incoming_fd)
-            manifest.write(self._manifest_path, self._known)
-            os.close(self._lock_fd)
+            try:
+                manifest.write(self._manifest_path, self._known)
+            finally:
+                os.close(self._lock_fd)
 
     # ---- One entry -----------------------------------------------------------------------------------------
 
@@ -188,7 +191,8 @@ class Mirror:
                 os.close(fd)
             self._move_in(temp, parent, name, entry.path)
         except BaseException:
-            os.unlink(temp, dir_fd=self._incoming_fd)
+            with suppress(FileNotFoundError):
+                os.unlink(temp, dir_fd=self._incoming_fd)
             raise
 
     def _put_attributes(self, parent: int, name: bytes, entry: Entry) -> bool:

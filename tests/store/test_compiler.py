@@ -141,6 +141,21 @@ def test_what_is_no_compiler_is_not_run(path: bytes, sentence: str, cache: Diges
             ask()
 
 
+def test_a_peer_can_only_have_the_systems_compilers_run(
+    small: bytes, cache: DigestCache, tmp_path: Path
+) -> None:
+    assert compiler.identity(_CC, cache, for_peer=True) == compiler.identity(_CC, cache)
+    compiler.identity(small, cache)
+    ran = tmp_path / "ran"
+    (tmp_path / "gcc").write_text(f"#!/bin/sh\ntouch {ran}\n")
+    (tmp_path / "gcc").chmod(0o755)
+    (tmp_path / "cc").symlink_to(os.fsdecode(_CC))  # not a link that root made
+    for planted in (small, os.fsencode(tmp_path / "gcc"), os.fsencode(tmp_path / "cc")):
+        with pytest.raises(CompilerError, match="not among the programs that root installed"):
+            compiler.identity(planted, cache, for_peer=True)
+    assert not ran.exists()
+
+
 def test_a_compiler_that_fails_is_told(tmp_path: Path, cache: DigestCache) -> None:
     broken = tmp_path / "gcc"
     broken.write_text("#!/bin/sh\necho 'license expired' >&2\nexit 3\n")
