@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from hook.hookrun import Master, build, drive, hooked, plain_environment, write
 
@@ -204,9 +205,10 @@ def test_interrupt_ends_everything(tmp_path: Path) -> None:
             "make", "-j3", cwd=tmp_path, env=hooked(plain_environment(), server.path), process_group=0,
             stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )
+        while len([p for p in psutil.Process(make.pid).children(recursive=True) if p.name() == "sleep"]) < 2:
+            await asyncio.sleep(0.01)
         while len(master.requests) < 3:
             await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
         os.killpg(make.pid, signal.SIGINT)
         _, err = await asyncio.wait_for(make.communicate(), 20)
         assert make.returncode in (-signal.SIGINT, 2)  # make's own handler races with its wait()
