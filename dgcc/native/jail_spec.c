@@ -2,6 +2,7 @@
 #include "jail.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,6 +63,8 @@ static const char *path(const char *value)
 {
     if (*value != '/')
         fail("the spec has a path that is not absolute:", value, 0, NULL);
+    if (strlen(value) >= PATH_MAX)
+        fail("the spec has a path that is longer than the system takes:", value, 0, NULL);
     for (const char *part = value; part[1]; ) {
         size_t length = strcspn(++part, "/");
         if (!length || (length == 1 && *part == '.') || (length == 2 && part[0] == '.' && part[1] == '.'))
