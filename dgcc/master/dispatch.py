@@ -190,18 +190,21 @@ class Dispatcher:
         """Do what the Overseer has decided."""
         for action in actions or ():
             match action:
-                case Send(job, slave):
-                    self._send(job, slave)
+                case Send(job_id, slave):
+                    self._send(job_id, slave)
                 case AskCompiler(slave, compiler):
                     self._ask_compiler(slave, compiler)
-                case Withdraw(job, slave):
-                    self._call(slave, lambda link, job=job: link.ref.cancel(link.lease, [job]))
+                case Withdraw(job_id, slave):
+                    self._withdraw(job_id, slave)
                 case GoHome(job_id, reason):
                     job = self.jobs.get(job_id)
                     if job is not None and job.state in (State.SENT, State.READY):
                         self._fall_back(job, reason)
                         self._go_home(job, reason)
         self._set_timer()
+
+    def _withdraw(self, job_id: int, lease: int) -> None:
+        self._call(lease, lambda link: link.ref.cancel(link.lease, [job_id]))
 
     def _set_timer(self) -> None:
         if self._timer is not None:

@@ -211,7 +211,7 @@ class Slave(DGCC__POA.Slave):
             result, scratch, kept = self._runner.run(session, job, running, self._lock)
             with self._lock:
                 wanted = not (running.cancelled or session.ended)
-                if wanted and kept:
+                if wanted and kept and scratch is not None:
                     session.kept[job.id] = (scratch, kept)
                     scratch = None
             if wanted:
