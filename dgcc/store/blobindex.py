@@ -17,8 +17,11 @@ class BlobIndex:
 
     def add(self, digest: bytes, path: bytes) -> None:
         """`path` has this content."""
-        known = self.paths(digest)
-        self._paths[digest] = (*known, path) if known else path
+        known = self._paths.get(digest)
+        if known is None:
+            self._paths[digest] = path
+        else:
+            self._paths[digest] = (*known, path) if isinstance(known, tuple) else (known, path)
 
     def discard(self, digest: bytes, path: bytes) -> None:
         """`path` has this content no more."""

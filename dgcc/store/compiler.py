@@ -23,7 +23,7 @@ from dgcc.store.scan import walk
 from dgcc.store.selection import Selection
 
 _NAME = re.compile(rb"(?:[\w.+]+-)*(?:gcc|g\+\+|cc|c\+\+|c89|c99|clang|clang\+\+)(?:-[\w.]+)?\Z")
-_PROGRAMS = ("cc1", "cc1plus", "collect2", "as", "ld", "lto1", "lto-wrapper", "nm", "ar")
+_PROGRAMS = ("cc1", "cc1plus", "collect2", "as", "ld", "lto1")
 _LANGUAGES = ("c", "c++")
 _SEARCH = re.compile(rb"^#include \S+ search starts here:$(.*?)^End of search list\.$", re.M | re.S)
 _LIBRARY = re.compile(rb"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
@@ -124,7 +124,7 @@ def _driver(compiler: bytes) -> bytes:
 
 
 def _is_the_systems(path: bytes) -> bool:
-    """Whether root alone decides what runs under this path, behind links too: a file and directories of its own."""
+    """Whether root alone decides what runs there: all on the way to it, behind links too, is root's."""
     for start in (os.path.realpath(os.path.dirname(path)), os.path.realpath(path)):
         place = start
         while True:

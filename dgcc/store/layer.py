@@ -7,7 +7,7 @@ belongs to one thread; only its `blobs` may be read by others.
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from dgcc.store.blobindex import BlobIndex
 from dgcc.store.cache import DigestCache
@@ -21,7 +21,7 @@ from dgcc.store.versions import PAGE_BYTES, Versions
 from dgcc.store.watch import Dirty, Watch
 
 _LINKS_FOLLOWED = 40  # as many as the kernel follows
-_NOTHING_CACHED: Mapping[bytes, tuple[Stamp, bytes]] = {}
+_Cached = dict[bytes, tuple[Stamp, bytes]]
 
 
 class Layer:
@@ -98,10 +98,10 @@ class Layer:
         Raises WatchError if the watch has no room for all directories. May take seconds on a large tree: call
         it on another thread if the loop must not wait, and touch the layer only after it has ended.
         """
-        cached = self._cache.load(self.root) if self._cache else _NOTHING_CACHED
+        cached = self._cache.load(self.root) if self._cache else {}
         self._list_tree(b"", cached)
         self._read_files()
-        self.save(path for path in cached if self.get(path) is None)
+        self.save(cached)  # what is left of it is not so any more
 
     def refresh(self, dirty: Dirty) -> bool:
         """Look again where something happened; returns whether anything changed.
@@ -229,15 +229,19 @@ class Layer:
             except OSError:
                 self._versions.drop(path)
                 return
-            self._note(path, status, link, _NOTHING_CACHED)
+            self._note(path, status, link, {})
         else:
             deep = deep or self._versions.kind(path) is not Kind.DIRECTORY
             self._put_directory(path, status)
             if deep and not hidden:
                 self._list_tree(path)
 
-    def _list_tree(self, below: bytes, cached: Mapping[bytes, tuple[Stamp, bytes]] = _NOTHING_CACHED) -> None:
-        """Bring all below a directory up to date, but for the content of files, which `_read_files` reads."""
+    def _list_tree(self, below: bytes, cached: _Cached | None = None) -> None:
+        """Bring all below a directory up to date, but for the content of files, which `_read_files` reads.
+
+        Rows of `cached` that are right are used, and taken out.
+        """
+        cached = {} if cached is None else cached
         seen = set()
         enter = self._watch.enter if self._watch is not None else _no_watch
         for path, status, link in walk(self.root, below, self._selection, enter):
@@ -250,9 +254,7 @@ class Layer:
             if path not in seen and not self._selection.hides(path):
                 self._versions.drop(path)
 
-    def _note(
-        self, path: bytes, status: os.stat_result, link: bytes, cached: Mapping[bytes, tuple[Stamp, bytes]]
-    ) -> None:
+    def _note(self, path: bytes, status: os.stat_result, link: bytes, cached: _Cached) -> None:
         """What lies at `path` is no directory."""
         if stat.S_ISLNK(status.st_mode):
             self._versions.put(Entry(path, Kind.SYMLINK, 0o777, status.st_mtime_ns, link=link))
@@ -266,6 +268,7 @@ class Layer:
             return
         remembered = cached.get(path)
         if remembered is not None and remembered[0] == stamp:
+            del cached[path]
             self._put_file(path, status.st_mode, stamp, remembered[1], reliable=True)
         else:
             self._to_read[path] = None
