@@ -196,6 +196,11 @@ def test_private_directories_on_request(place: Place) -> None:
     assert outcome.text == "x\n"
 
 
+def test_private_home_around_the_project(place: Place) -> None:
+    outcome = place.sh("echo > ../.cache && ls -A .. && echo > made", tmpfs=(b"/home/someone",))
+    assert (outcome.text, [c.path for c in outcome.changes]) == (".cache\nproject\n", [b"made"])
+
+
 def test_setuid_programs_give_nothing(place: Place) -> None:
     flags = place.sh(
         "grep -E ' /(usr|etc|tmp|home/someone/project) ' /proc/self/mountinfo | cut -d' ' -f5,6"
