@@ -58,6 +58,8 @@ def options(argv: list[str]) -> BuildOptions:
             raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}")
         return int(value)
 
+    if args.report is not None and not os.access(args.report.absolute().parent, os.W_OK | os.X_OK):
+        raise ConfigError(f"--report {args.report}: its directory does not exist or cannot be written")
     directory = working_directory(rest, os.getcwdb())
     try:
         roots = choose_roots(args.root, directory)
@@ -84,10 +86,14 @@ def main() -> int:
     try:
         build = Build(options(sys.argv[1:]))
         code = build.run()
-        build.print_summary(sys.stderr.write)
     except (ConfigError, NamingError, OrbError, DriverError, OSError) as error:
         print(f"dgcc: {error}", file=sys.stderr)
         return _MAKE_TROUBLE
+    try:
+        build.print_summary(sys.stderr.write)
+    except OSError as error:
+        print(f"dgcc: the report cannot be written: {error}", file=sys.stderr)
+        code = code or _MAKE_TROUBLE
     if build.signal:
         signal.signal(build.signal, signal.SIG_DFL)
         sys.stdout.flush()

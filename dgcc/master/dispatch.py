@@ -135,6 +135,7 @@ class Dispatcher:
         if job is not None and job.state is State.HOME:
             self.jobs.move(job, State.DONE, "ended at home", time.monotonic())
             self._home.release(job.id)
+            self._forget(job)
 
     def on_confirmed(self, client: Client, wait_status: int) -> None:
         """A recipe that had failed on a slave has ended at home."""
@@ -159,10 +160,13 @@ class Dispatcher:
             self._home.release(job.id)
         self.jobs.move(job, State.FAILED, "failed at home", time.monotonic())
         self._forget(job)
+        self._by_pid.pop(pid, None)
 
     def _forget(self, job: Job) -> None:
+        """Let go of what an ended job was run with: requests hold whole environments."""
         if job.work is not None:
-            self._by_pid.pop(job.work.client.pid, None)
+            if job.remote or job.state is not State.DONE:
+                self._by_pid.pop(job.work.client.pid, None)  # else make may yet report its failure
             job.work = None
 
     # ---- at home ---------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ class Places:
 
     roots: tuple[bytes, ...]
     world: World
+    includes: tuple[bytes, ...] = SYSTEM_INCLUDES
     _seen: dict[bytes, Found | None] = field(default_factory=dict)
     _commands: dict[tuple[bytes, bytes, bytes | None], bytes | None] = field(default_factory=dict)
 
@@ -87,10 +88,11 @@ class Places:
         self._inside(whole, os.path.join(cwd, path), path, what, self.roots)
         return whole
 
-    def directory(self, path: bytes, cwd: bytes, what: str, system: tuple[bytes, ...]) -> None:
-        """Check a directory that the recipe searches; it may also lie below one of `system`."""
+    def directory(self, path: bytes, cwd: bytes, what: str, libraries: bool = False) -> None:
+        """Check a directory that is searched, for `libraries` or headers; it may be the system's, too."""
+        system = SYSTEM_LIBRARIES if libraries else self.includes
         whole = os.path.normpath(os.path.join(cwd, path))
-        if not under(whole, system):
+        if not under(whole, system) or b"/plugin" in whole:
             self._inside(whole, os.path.join(cwd, path), path, what, (*self.roots, *system))
 
     def _inside(

@@ -25,7 +25,9 @@ _MESSAGE = re.compile(
     rb"[^\s:]*make(?:\[[0-9]+\])?: "
     rb"(?:\*\*\* |Nothing to be done|Target '|'.*' is up to date|Circular |warning)"
 )
-_RECIPE = re.compile(rb"#  recipe to execute \((?:built-in|from '(?P<makefile>.+)', line (?P<line>[0-9]+))\):\Z")
+_RECIPE = re.compile(
+    rb"#  recipe to execute \((?:built-in|from '(?P<makefile>.+)', line (?P<line>[0-9]+))\):\Z"
+)
 _DEFINE = re.compile(rb"define (\S+)")
 _RULE = re.compile(rb"(?P<target>.+?):{1,2}(?: (?P<names>.*))?\Z", re.DOTALL)
 # What may make several lines of one recipe line.
@@ -144,7 +146,7 @@ class _Reader:
             self.current = frame.resumed
 
     def _assign(self, first: int, directory: bytes, among: Container[_Place] | None) -> list[_Due]:
-        """Give `directory` to the last targets without one, back to `first` or to one whose recipe is not `among`."""
+        """Give `directory` to the last targets without one, back to `first` or a recipe not `among`."""
         assigned: list[_Due] = []
         for place in range(len(self.due) - 1, max(first, self.unassigned) - 1, -1):
             due = self.due[place]

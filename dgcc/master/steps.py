@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from dgcc.master.compileoptions import Compile, read_options
 from dgcc.master.compilers import BUILDERS, FRONTS, is_standard_script, language
-from dgcc.master.places import SYSTEM_INCLUDES, SYSTEM_LIBRARIES, SYSTEM_PROGRAMS, Places, under
+from dgcc.master.places import SYSTEM_PROGRAMS, Places, under
 from dgcc.master.stayshome import StaysHome, show
 from dgcc.master.tools import TEXT_ONLY, TOOLS, Argument, tested_files, use_of
 
 _LIBTOOL_ONLY = frozenset((b"-prefer-pic", b"-prefer-non-pic", b"-static", b"-shared", b"-no-suppress"))
 _LIBTOOL_DISPLAY = frozenset((b"--silent", b"--quiet", b"--verbose", b"--no-silent"))
 _LINK_NAMES = {b"ar": "AR", b"ranlib": "RANLIB", b"ld": "LD", b"strip": "STRIP"}
+# A slave has these for certain.
+_PLAIN_LOCALES = frozenset((b"", b"C", b"POSIX", b"C.UTF-8", b"C.utf8"))
 _HIDDEN_PATH = re.compile(rb"(?:-[A-Za-z]|[^\s=]*=)(/\S*)")
 
 
@@ -132,7 +134,15 @@ class Steps:
             if word is not None and b"/dev/" in word and base in (b"test", b"["):
                 raise StaysHome(f"test looks at {show(word)}")
 
+    def _collation(self) -> bytes:
+        for variable in (b"LC_ALL", b"LC_COLLATE", b"LANG"):
+            if self._env.get(variable):
+                return self._env[variable]
+        return b""
+
     def _tool(self, base: bytes, arguments: Sequence[Argument], cwd: bytes, fed: bool) -> None:
+        if base == b"sort" and self._collation() not in _PLAIN_LOCALES:
+            raise StaysHome("sort depends on the locale")
         use = use_of(base, arguments)
         if use.reads_input and not fed:
             raise StaysHome(f"{base.decode()} reads standard input")
@@ -190,8 +200,7 @@ class Steps:
         for option, path in found.files:
             self.uses(path, cwd, show(option))
         for option, path in found.directories:
-            system = SYSTEM_LIBRARIES + SYSTEM_INCLUDES if option == b"-L" else SYSTEM_INCLUDES
-            self._places.directory(path, cwd, show(option), system)
+            self._places.directory(path, cwd, show(option), libraries=option == b"-L")
         for path in found.written:
             self._places.file(path, cwd, "the output")
         for path in found.products():

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dgcc.master.places import SYSTEM_INCLUDES, SYSTEM_LIBRARIES, Places, under
+from dgcc.master.places import SYSTEM_INCLUDES, Places, under
 from dgcc.master.recipe import SHELLS, Recipe
 from dgcc.master.stayshome import StaysHome, show
 from dgcc.master.world import THIS_MACHINE, World
@@ -28,7 +28,13 @@ _SEARCHED = (b"CPATH", b"C_INCLUDE_PATH", b"CPLUS_INCLUDE_PATH", b"OBJC_INCLUDE_
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a user's configuration adds to the verdict; nothing yet."""
+    """What the user's configuration says about recipes.
+
+    `includes` are directories outside the project that a compile may search, as master and slaves have the
+    same in them: by default what the comparison of compilers covers.
+    """
+
+    includes: tuple[bytes, ...] = SYSTEM_INCLUDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ def decide(
     `roots` are the project's roots: absolute, normal, without symbolic links. Any bytes are accepted,
     nothing is raised.
     """
-    places = Places(roots, world)
+    places = Places(roots, world, rules.includes)
     recipe = Recipe(cwd, env, places)
     steps = recipe.steps
     try:
@@ -93,7 +99,7 @@ def _check_environment(env: Mapping[bytes, bytes], cwd: bytes, places: Places, n
         value = env.get(variable)
         if value:
             for path in value.split(b":"):
-                places.directory(path, cwd, variable.decode(), SYSTEM_INCLUDES + SYSTEM_LIBRARIES)
+                places.directory(path, cwd, variable.decode(), libraries=variable == b"LIBRARY_PATH")
     if not names.isdisjoint(SHELLS):
         if env.get(b"BASH_ENV"):
             raise StaysHome("the environment has the shell read a file first (BASH_ENV)")

@@ -75,7 +75,7 @@ class Runner:
                 result.received += received
             scratch = self._directory / f"{os.getpid()}-{next(self._numbers)}"
             scratch.mkdir(mode=0o755)
-            spec = self._spec(job, scratch, lowers)
+            spec = self._spec(job, session.host, scratch, lowers)
             jail = JailRun(spec, merge=job.merge, deadline_s=job.deadline_s, max_output=_MOST_PRINTED)
             with lock:
                 running.jail = jail
@@ -98,7 +98,7 @@ class Runner:
             result.trouble = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         return result, scratch, {}
 
-    def _spec(self, job: Any, place: Path, lowers: list[Path]) -> JailSpec:
+    def _spec(self, job: Any, host: str, place: Path, lowers: list[Path]) -> JailSpec:
         overlays = tuple(
             Overlay(need.root, (os.fsencode(tree),)) for need, tree in zip(job.layers, lowers, strict=True)
         )
@@ -113,7 +113,7 @@ class Runner:
         return JailSpec(
             scratch=scratch, program=job.program, argv=tuple(job.argv), env=tuple(job.env), cwd=job.cwd,
             umask=job.umask_, inside_uid=job.uid, inside_gid=job.gid, outside_uid=self._owner[0],
-            outside_gid=self._owner[1], binds=(*HOST_SYSTEM, *links), overlays=overlays,
+            outside_gid=self._owner[1], hostname=host.encode()[:64], binds=(*HOST_SYSTEM, *links), overlays=overlays,
         )  # fmt: skip
 
     @staticmethod

@@ -44,6 +44,7 @@ class Session:
         """Ask the master for its parts. Raises CORBA.SystemException if it does not answer."""
         self.master = master
         self.name = str(master._get_name())
+        self.host = self.name.partition(":")[0]
         self.registry = master._get_registry()
         self.overseer = master._get_job_overseer()
         self.source = RemoteSource(master._get_store())
@@ -72,8 +73,7 @@ class Session:
         with self._lock:
             copy = self._layers.get(need.layer)
             if copy is None:
-                host = self.name.partition(":")[0]
-                copy = self._layers[need.layer] = LayerCopy(self._mirrors.acquire(host, need.root))
+                copy = self._layers[need.layer] = LayerCopy(self._mirrors.acquire(self.host, need.root))
         received = 0
         with copy.lock:
             if copy.version < need.version or copy.version == 0:
