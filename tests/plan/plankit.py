@@ -7,7 +7,9 @@ from pathlib import Path
 
 from dgcc.master.plan import Plan, parse, plan_command
 
-_DUE = re.compile(rb"(?:.+:[0-9]+|<builtin>): (?:target '(.*)' does not exist|update target '(.*)' due to: .*)")
+_DUE = re.compile(
+    rb"(?:.+:[0-9]+|<builtin>): (?:target '(.*)' does not exist|update target '(.*)' due to: .*)"
+)
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -35,7 +37,12 @@ def plan_of(root: Path, *arguments: str) -> Plan:
 def build(root: Path, *arguments: str) -> list[bytes]:
     """Build for real and return the targets that make updated, in its order."""
     run = subprocess.run(
-        ["make", "--trace", *arguments], cwd=root, env=environment(), capture_output=True, timeout=120, check=True
+        ["make", "--trace", *arguments],
+        cwd=root,
+        env=environment(),
+        capture_output=True,
+        timeout=120,
+        check=True,
     )
     found = (_DUE.fullmatch(line) for line in run.stdout.splitlines())
     return [match[1] if match[1] is not None else match[2] for match in found if match]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from plankit import build, commands, plan_of, targets, write
+from plan.plankit import build, commands, plan_of, targets, write
 
 FLAT = """
 all: prog extra
@@ -57,7 +57,10 @@ def test_edges_follow_prerequisites_and_lines(tmp_path: Path) -> None:
 
 
 def test_edges_pass_through_targets_without_recipe(tmp_path: Path) -> None:
-    write(tmp_path, {"Makefile": "all: mid\n> touch $@\nmid: low\nlow: x y\nx y:\n> touch $@\n.PHONY: mid low\n"})
+    write(
+        tmp_path,
+        {"Makefile": "all: mid\n> touch $@\nmid: low\nlow: x y\nx y:\n> touch $@\n.PHONY: mid low\n"},
+    )
     plan = plan_of(tmp_path)
     last = len(plan) - 1
     assert [plan.jobs[place].target for place in plan.edges[last]] == [b"x", b"y"]
@@ -65,31 +68,44 @@ def test_edges_pass_through_targets_without_recipe(tmp_path: Path) -> None:
 
 def test_recursive_make_has_its_directories(tmp_path: Path) -> None:
     sub = "all: one.o below\none.o:\n> touch $@\nbelow:\n> $(MAKE) -C deep\n> touch $@\n"
-    write(tmp_path, {
-        "Makefile": "all:\n> $(MAKE) -C sub\n> for d in other; do $(MAKE) -C $$d || exit 1; done\n> touch last\n",
-        "sub/Makefile": sub, "sub/deep/Makefile": "all: one.o\none.o:\n> touch $@\n",
-        "other/Makefile": "one.o:\n> touch $@\n",
-    })  # fmt: skip
+    write(
+        tmp_path,
+        {
+            "Makefile": "all:\n> $(MAKE) -C sub\n> for d in other; do $(MAKE) -C $$d; done\n> touch last\n",
+            "sub/Makefile": sub,
+            "sub/deep/Makefile": "all: one.o\none.o:\n> touch $@\n",
+            "other/Makefile": "one.o:\n> touch $@\n",
+        },
+    )
     plan = plan_of(tmp_path)
     here = bytes(tmp_path)
     assert {job.directory for job in plan.jobs if job.target == b"one.o"} == {
-        here + b"/sub", here + b"/sub/deep", here + b"/other",
-    }  # fmt: skip
+        here + b"/sub",
+        here + b"/sub/deep",
+        here + b"/other",
+    }
     assert [job.command for job in plan.find(here + b"/sub", b"below")] == [b"make -C deep", b"touch below"]
     assert [job.command for job in plan.find(here, b"all")][-1] == b"touch last"
     assert targets(plan) == list(dict.fromkeys(build(tmp_path)))
 
 
 def test_directories_without_make_saying_so(tmp_path: Path) -> None:
-    write(tmp_path, {
-        "Makefile": "MAKEFLAGS += --no-print-directory\nall: top.o\n> $(MAKE) -C sub\ntop.o:\n> touch $@\n",
-        "sub/Makefile": "all: x.o y.o\nx.o y.o:\n> touch $@\n",
-    })  # fmt: skip
+    write(
+        tmp_path,
+        {
+            "Makefile": "MAKEFLAGS += --no-print-directory\n"
+            "all: top.o\n> $(MAKE) -C sub\ntop.o:\n> touch $@\n",
+            "sub/Makefile": "all: x.o y.o\nx.o y.o:\n> touch $@\n",
+        },
+    )
     plan = plan_of(tmp_path)
     here = bytes(tmp_path)
     assert {(job.directory, job.target) for job in plan.jobs} == {
-        (here, b"top.o"), (here, b"all"), (here + b"/sub", b"x.o"), (here + b"/sub", b"y.o"),
-    }  # fmt: skip
+        (here, b"top.o"),
+        (here, b"all"),
+        (here + b"/sub", b"x.o"),
+        (here + b"/sub", b"y.o"),
+    }
     assert plan.prerequisites[here + b"/sub", b"all"] == (b"x.o", b"y.o")
 
 
@@ -113,7 +129,10 @@ def test_output_of_lines_that_really_run_is_no_job(tmp_path: Path) -> None:
 
 
 def test_several_lines_out_of_one(tmp_path: Path) -> None:
-    write(tmp_path, {"Makefile": "define body\necho a > $@\necho b >> $@\nendef\nx:\n> $(body)\n> $(call body)\n"})
+    write(
+        tmp_path,
+        {"Makefile": "define body\necho a > $@\necho b >> $@\nendef\nx:\n> $(body)\n> $(call body)\n"},
+    )
     assert commands(plan_of(tmp_path), b"x") == [b"echo a > x", b"echo b >> x"] * 2
 
 
@@ -121,8 +140,9 @@ def test_odd_names(tmp_path: Path) -> None:
     names = ["with space", "quo'te", "a:b", "do$lar", "naïve", "due to: x"]
     rules = "".join(
         f"{name.replace('$', '$$').replace(' ', chr(92) + ' ').replace(':', chr(92) + ':')}:\n"
-        f"> touch '{'x' if chr(39) in name else name.replace('$', '$$')}'\n" for name in names
-    )  # fmt: skip
+        f"> touch '{'x' if chr(39) in name else name.replace('$', '$$')}'\n"
+        for name in names
+    )
     wanted = " ".join(name.replace("$", "$$").replace(" ", "\\ ").replace(":", "\\:") for name in names)
     write(tmp_path, {"Makefile": f"all: {wanted}\n{rules}"})
     plan = plan_of(tmp_path)
@@ -131,9 +151,14 @@ def test_odd_names(tmp_path: Path) -> None:
 
 
 def test_builtin_rules_and_included_makefiles(tmp_path: Path) -> None:
-    write(tmp_path, {
-        "Makefile": "CC = touch $@; :\nall: x.o\ninclude gen.mk\ngen.mk: src\n> cp $< $@\n", "src": "V = 1\n", "x.c": "",
-    })  # fmt: skip
+    write(
+        tmp_path,
+        {
+            "Makefile": "CC = touch $@; :\nall: x.o\ninclude gen.mk\ngen.mk: src\n> cp $< $@\n",
+            "src": "V = 1\n",
+            "x.c": "",
+        },
+    )
     plan = plan_of(tmp_path)
     (job,) = plan.find(bytes(tmp_path), b"x.o")
     assert (job.makefile, job.line) == (b"", 0)
@@ -160,8 +185,14 @@ def test_touching_one_file_plans_what_it_makes_due(tmp_path: Path) -> None:
 
 
 def test_a_larger_tree(tmp_path: Path) -> None:
+    objects = " ".join(f"o/{i}.o" for i in range(500))
     rules = "\n".join(f"o/{i}.o: s{i}.c h{i % 7}.h\n> touch $@" for i in range(500))
-    write(tmp_path, {"Makefile": f"all: {' '.join(f'o/{i}.o' for i in range(500))}\n> touch $@\n{rules}\n%.h:\n> touch $@\n"})
+    write(
+        tmp_path,
+        {
+            "Makefile": f"all: {objects}\n> touch $@\n{rules}\n%.h:\n> touch $@\n"
+        },
+    )
     write(tmp_path, {f"s{i}.c": "" for i in range(500)} | {"o/.keep": ""})
     plan = plan_of(tmp_path, "-j4")
     assert len(plan) == 508

@@ -1,7 +1,7 @@
 """Recipes that must stay at home, each with a part of the reason given."""
 
 import pytest
-from verdictkit import ROOT, judge, judge_argv
+from verdict.verdictkit import ROOT, judge, judge_argv
 
 LOCAL = r"""
 gcc -o prog foo.o | links
@@ -242,7 +242,7 @@ zsh -c 'gcc -c foo.c' | zsh is not a command
 sh -lc 'gcc -c foo.c' | shell's option
 sh -i -c 'gcc -c foo.c' | shell's option
 sh | standard input
-""".strip().splitlines()
+""".strip().splitlines()  # noqa: E501
 
 
 def split(row: str) -> tuple[str, str]:
@@ -261,13 +261,21 @@ def test_stays_at_home(line: str, fragment: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "fragment"),
-    [("LD_PRELOAD", "/x.so", "preloads a library (LD_PRELOAD)"), ("LD_AUDIT", "x", "LD_AUDIT"),
-     ("DEPENDENCIES_OUTPUT", "x", "DEPENDENCIES_OUTPUT"), ("SUNPRO_DEPENDENCIES", "x", "SUNPRO_DEPENDENCIES"),
-     ("COMPILER_PATH", "/x", "COMPILER_PATH"), ("GCC_EXEC_PREFIX", "/x", "GCC_EXEC_PREFIX"),
-     ("CPATH", "/opt/include", "CPATH /opt/include lies outside"), ("C_INCLUDE_PATH", "include:/opt", "/opt"),
-     ("CPLUS_INCLUDE_PATH", "/opt", "/opt"), ("LIBRARY_PATH", "/opt", "/opt"),
-     ("BASH_ENV", "x", "BASH_ENV"), ("BASH_FUNC_gcc%%", "() { :; }", "gcc a shell function")],
-)  # fmt: skip
+    [
+        ("LD_PRELOAD", "/x.so", "preloads a library (LD_PRELOAD)"),
+        ("LD_AUDIT", "x", "LD_AUDIT"),
+        ("DEPENDENCIES_OUTPUT", "x", "DEPENDENCIES_OUTPUT"),
+        ("SUNPRO_DEPENDENCIES", "x", "SUNPRO_DEPENDENCIES"),
+        ("COMPILER_PATH", "/x", "COMPILER_PATH"),
+        ("GCC_EXEC_PREFIX", "/x", "GCC_EXEC_PREFIX"),
+        ("CPATH", "/opt/include", "CPATH /opt/include lies outside"),
+        ("C_INCLUDE_PATH", "include:/opt", "/opt"),
+        ("CPLUS_INCLUDE_PATH", "/opt", "/opt"),
+        ("LIBRARY_PATH", "/opt", "/opt"),
+        ("BASH_ENV", "x", "BASH_ENV"),
+        ("BASH_FUNC_gcc%%", "() { :; }", "gcc a shell function"),
+    ],
+)
 def test_steering_environment(name: str, value: str, fragment: str) -> None:
     verdict = judge("gcc -c foo.c", env={name.encode(): value.encode()})
     assert not verdict.remote
@@ -275,8 +283,23 @@ def test_steering_environment(name: str, value: str, fragment: str) -> None:
 
 
 def test_working_directory_outside() -> None:
-    assert "working directory /elsewhere lies outside" in judge("gcc -c /project/foo.c", cwd=b"/elsewhere").reason
+    assert (
+        "working directory /elsewhere lies outside"
+        in judge("gcc -c /project/foo.c", cwd=b"/elsewhere").reason
+    )
     assert not judge("gcc -c foo.c", roots=()).remote
+
+
+def test_sort_in_another_locale() -> None:
+    line = "sort data/table.txt > gen.h && gcc -c foo.c"
+    assert judge(line, env={b"LANG": b"C.UTF-8"}).remote
+    assert "locale" in judge(line, env={b"LANG": b"de_DE.UTF-8"}).reason
+    assert judge(line, env={b"LANG": b"de_DE.UTF-8", b"LC_ALL": b"C"}).remote
+
+
+def test_compilers_plugin_headers_are_not_compared() -> None:
+    assert judge("gcc -isystem /usr/lib/gcc/x86_64-linux-gnu/12/include -c foo.c").remote
+    assert not judge("gcc -I/usr/lib/gcc/x86_64-linux-gnu/12/plugin/include -c foo.c").remote
 
 
 def test_cdpath_makes_a_cd_unclear() -> None:

@@ -1,7 +1,9 @@
 """Recipes that must travel: every form in which real makefiles compile."""
 
 import pytest
-from verdictkit import ROOT, judge, judge_argv
+from verdict.verdictkit import ROOT, TREE, judge, judge_argv
+
+from dgcc.master.verdict import Rules, decide
 
 PLAIN = """
 gcc -c foo.c
@@ -79,7 +81,7 @@ gcc -c -DPATH=\\"/etc/foo\\" foo.c
 gcc -c src/foo.c -o src/foo.o
 gcc -c /project/src/foo.c
 gcc -c inward/x.c
-""".strip().splitlines()
+""".strip().splitlines()  # noqa: E501
 
 SHELL = r"""
 cd src && gcc -c foo.c
@@ -147,8 +149,8 @@ test -n "$X"; gcc -c foo.c
 x=`pwd`; gcc -I$x/include -c foo.c
 gcc -c -I`dirname src/foo.c` src/foo.c
 /bin/rm -f foo.o; /usr/bin/gcc -c foo.c
-@true; gcc -c foo.c
-""".strip().replace("@true; ", "true; ")
+true; gcc -c foo.c
+""".strip()  # noqa: E501
 
 
 def lines(block: str) -> list[str]:
@@ -177,9 +179,15 @@ def test_shell_line_travels(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "shell", [(b"/bin/sh", b"-c"), (b"/bin/bash", b"-e", b"-c"), (b"/bin/bash", b"-eu", b"-o", b"pipefail", b"-c"),
-              (b"sh", b"-ec"), (b"/bin/dash", b"-x", b"-c")],
-)  # fmt: skip
+    "shell",
+    [
+        (b"/bin/sh", b"-c"),
+        (b"/bin/bash", b"-e", b"-c"),
+        (b"/bin/bash", b"-eu", b"-o", b"pipefail", b"-c"),
+        (b"sh", b"-ec"),
+        (b"/bin/dash", b"-x", b"-c"),
+    ],
+)
 def test_any_shell_and_flags(shell: tuple[bytes, ...]) -> None:
     assert judge("gcc -c foo.c", shell=shell).remote
 
@@ -199,11 +207,16 @@ def test_without_a_shell() -> None:
 
 
 def test_what_a_verdict_names() -> None:
-    verdict = judge("cd src && gcc -c ../foo.c old.o ../old.o -o obj.o -include ../include/config.h && ../scripts/fixdep a")
+    verdict = judge(
+        "cd src && gcc -c ../foo.c old.o ../old.o -o obj.o -include ../include/config.h"
+        " && ../scripts/fixdep a"
+    )
     assert verdict.remote
     assert verdict.compilers == (b"/usr/bin/gcc",)
     assert verdict.outputs == (ROOT + b"/src/obj.o",)
-    assert set(verdict.inputs) == {ROOT + b"/" + n for n in (b"foo.c", b"old.o", b"include/config.h", b"scripts/fixdep")}
+    assert set(verdict.inputs) == {
+        ROOT + b"/" + n for n in (b"foo.c", b"old.o", b"include/config.h", b"scripts/fixdep")
+    }
 
 
 def test_objects_without_o_are_named_by_the_compilers_rule() -> None:
@@ -223,16 +236,30 @@ def test_libtool_has_its_script_and_old_objects_mirrored() -> None:
 
 @pytest.mark.parametrize(
     ("line", "label"),
-    [("gcc -c foo.c", "CC foo.c"), ("g++ -c -o x.o foo.c", "CXX x.o"), ("gcc -c a.cc", "CXX a.cc"), ("gcc -c a.S", "AS a.S"),
-     ("gcc -o prog foo.o", "LD prog"), ("ar rc lib.a x.o", "AR"), ("make -C sub", "make"), ("echo hi", "sh")],
-)  # fmt: skip
+    [
+        ("gcc -c foo.c", "CC foo.c"),
+        ("g++ -c -o x.o foo.c", "CXX x.o"),
+        ("gcc -c a.cc", "CXX a.cc"),
+        ("gcc -c a.S", "AS a.S"),
+        ("gcc -o prog foo.o", "LD prog"),
+        ("ar rc lib.a x.o", "AR"),
+        ("make -C sub", "make"),
+        ("echo hi", "sh"),
+    ],
+)
 def test_labels(line: str, label: str) -> None:
     assert judge(line).label == label
 
 
 def test_harmless_environment() -> None:
-    env = {b"SOURCE_DATE_EPOCH": b"1", b"TMPDIR": b"/var/tmp", b"LD_LIBRARY_PATH": b"/opt/cuda/lib64", b"LD_PRELOAD": b"",
-           b"CPATH": b"/project/include:/usr/include", b"BASH_FUNC_module%%": b"() { :; }"}  # fmt: skip
+    env = {
+        b"SOURCE_DATE_EPOCH": b"1",
+        b"TMPDIR": b"/var/tmp",
+        b"LD_LIBRARY_PATH": b"/opt/cuda/lib64",
+        b"LD_PRELOAD": b"",
+        b"CPATH": b"/project/include:/usr/include",
+        b"BASH_FUNC_module%%": b"() { :; }",
+    }
     assert judge("gcc -c foo.c", env=env).remote
 
 
@@ -243,6 +270,15 @@ def test_variables_of_the_environment_are_expanded() -> None:
 
 def test_a_compiler_outside_the_system_is_for_the_content_check() -> None:
     assert judge("/opt/new/bin/gcc -c foo.c").compilers == (b"/opt/new/bin/gcc",)
+
+
+def test_rules_may_name_further_headers_that_all_hosts_share() -> None:
+    def decided(rules: Rules) -> bool:
+        argv = (b"gcc", b"-I/opt/shared/include", b"-c", b"foo.c")
+        return decide(b"gcc", argv, ROOT, {}, (ROOT,), rules, TREE.world()).remote
+
+    assert not decided(Rules())
+    assert decided(Rules(includes=(b"/usr/include", b"/opt/shared")))
 
 
 def test_several_roots() -> None:

@@ -2,20 +2,83 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from verdictkit import ROOT, TREE, judge
+from verdict.verdictkit import ROOT, TREE, judge
 
 from dgcc.master.shellsyntax import parse
 from dgcc.master.stayshome import StaysHome
 from dgcc.master.verdict import decide
 
 PIECES = st.sampled_from(
-    [b"gcc", b"-c", b"foo.c", b" ", b" ", b" ", b";", b"&&", b"||", b"|", b"&", b"(", b")", b"{", b"}", b"`", b"$(", b"$x",
-     b"${x}", b"'", b'"', b"\\", b"\n", b"if", b"then", b"else", b"fi", b"for", b"in", b"do", b"done", b"x=1", b"<", b">",
-     b">>", b"2>&1", b"cd", b"src", b"..", b"/etc", b"*", b"[", b"]", b"test", b"-f", b"set -e", b"echo", b"#", b"!", b"~",
-     b"sed", b"s/a/b/", b"rm", b"-o", b"sh", b"./libtool", b"--mode=compile", b"exit 1", b"export", b"trap", b"\xff", b"\r"]
-)  # fmt: skip
-LINES = st.one_of(st.binary(max_size=200), st.lists(PIECES, max_size=60).map(b"".join),
-                  st.lists(PIECES, max_size=40).map(b" ".join))  # fmt: skip
+    [
+        b"gcc",
+        b"-c",
+        b"foo.c",
+        b" ",
+        b" ",
+        b" ",
+        b";",
+        b"&&",
+        b"||",
+        b"|",
+        b"&",
+        b"(",
+        b")",
+        b"{",
+        b"}",
+        b"`",
+        b"$(",
+        b"$x",
+        b"${x}",
+        b"'",
+        b'"',
+        b"\\",
+        b"\n",
+        b"if",
+        b"then",
+        b"else",
+        b"fi",
+        b"for",
+        b"in",
+        b"do",
+        b"done",
+        b"x=1",
+        b"<",
+        b">",
+        b">>",
+        b"2>&1",
+        b"cd",
+        b"src",
+        b"..",
+        b"/etc",
+        b"*",
+        b"[",
+        b"]",
+        b"test",
+        b"-f",
+        b"set -e",
+        b"echo",
+        b"#",
+        b"!",
+        b"~",
+        b"sed",
+        b"s/a/b/",
+        b"rm",
+        b"-o",
+        b"sh",
+        b"./libtool",
+        b"--mode=compile",
+        b"exit 1",
+        b"export",
+        b"trap",
+        b"\xff",
+        b"\r",
+    ]
+)
+LINES = st.one_of(
+    st.binary(max_size=200),
+    st.lists(PIECES, max_size=60).map(b"".join),
+    st.lists(PIECES, max_size=40).map(b" ".join),
+)
 
 
 @given(LINES)
@@ -27,8 +90,12 @@ def test_any_line_gets_a_verdict_with_a_reason(line: bytes) -> None:
     assert all(path.startswith(ROOT + b"/") for path in (*verdict.inputs, *verdict.outputs))
 
 
-@given(st.binary(max_size=20), st.lists(st.binary(max_size=30), max_size=8), st.binary(max_size=20),
-       st.dictionaries(st.binary(max_size=8), st.binary(max_size=20), max_size=4))  # fmt: skip
+@given(
+    st.binary(max_size=20),
+    st.lists(st.binary(max_size=30), max_size=8),
+    st.binary(max_size=20),
+    st.dictionaries(st.binary(max_size=8), st.binary(max_size=20), max_size=4),
+)
 @settings(max_examples=300, deadline=None)
 def test_any_argv_cwd_and_environment(
     program: bytes, argv: list[bytes], cwd: bytes, env: dict[bytes, bytes]
@@ -49,7 +116,29 @@ def test_what_does_not_parse_says_why(line: bytes) -> None:
 
 def test_hostile_lines_end() -> None:
     size = 20_000
-    for piece in (b"(", b"`", b"$(", b"{", b"'", b'"', b"\\", b"a&&", b"a;", b"a|", b"$x", b"{a", b"if a;then ", b"! ", b"\\\n",
-                  b"x=$y ", b"sed -e s/", b"<", b"for i in a;do ", b"a\n", b"[", b"gcc -c "):  # fmt: skip
+    for piece in (
+        b"(",
+        b"`",
+        b"$(",
+        b"{",
+        b"'",
+        b'"',
+        b"\\",
+        b"a&&",
+        b"a;",
+        b"a|",
+        b"$x",
+        b"{a",
+        b"if a;then ",
+        b"! ",
+        b"\\\n",
+        b"x=$y ",
+        b"sed -e s/",
+        b"<",
+        b"for i in a;do ",
+        b"a\n",
+        b"[",
+        b"gcc -c ",
+    ):
         assert not judge(piece * (size // len(piece))).remote
     assert "too long" in judge(b"gcc -c " + b"x" * 200_000).reason

@@ -9,18 +9,26 @@ from dgcc.master.world import Found, Kind, World
 
 ROOT = b"/project"
 SYSTEM = {
-    b"/usr/bin/gcc": b"/usr/bin/x86_64-linux-gnu-gcc-12", b"/usr/bin/g++": b"/usr/bin/x86_64-linux-gnu-g++-12",
-    b"/usr/bin/cc": b"/usr/bin/x86_64-linux-gnu-gcc-12", b"/usr/bin/c++": b"/usr/bin/x86_64-linux-gnu-g++-12",
-    b"/usr/bin/clang": b"/usr/lib/llvm-14/bin/clang", b"/usr/bin/clang++": b"/usr/lib/llvm-14/bin/clang",
-    b"/usr/bin/c99": b"/usr/bin/c99-gcc", b"/usr/bin/c89": b"/usr/bin/c89-gcc",
-    b"/usr/bin/gcc-12": b"/usr/bin/x86_64-linux-gnu-gcc-12", b"/usr/bin/musl-gcc": b"/usr/bin/musl-gcc",
-    b"/usr/bin/x86_64-linux-musl-gcc": b"/usr/bin/musl-gcc", b"/usr/bin/g++-11": b"/usr/bin/g++-11",
+    b"/usr/bin/gcc": b"/usr/bin/x86_64-linux-gnu-gcc-12",
+    b"/usr/bin/g++": b"/usr/bin/x86_64-linux-gnu-g++-12",
+    b"/usr/bin/cc": b"/usr/bin/x86_64-linux-gnu-gcc-12",
+    b"/usr/bin/c++": b"/usr/bin/x86_64-linux-gnu-g++-12",
+    b"/usr/bin/clang": b"/usr/lib/llvm-14/bin/clang",
+    b"/usr/bin/clang++": b"/usr/lib/llvm-14/bin/clang",
+    b"/usr/bin/c99": b"/usr/bin/c99-gcc",
+    b"/usr/bin/c89": b"/usr/bin/c89-gcc",
+    b"/usr/bin/gcc-12": b"/usr/bin/x86_64-linux-gnu-gcc-12",
+    b"/usr/bin/musl-gcc": b"/usr/bin/musl-gcc",
+    b"/usr/bin/x86_64-linux-musl-gcc": b"/usr/bin/musl-gcc",
+    b"/usr/bin/g++-11": b"/usr/bin/g++-11",
     b"/usr/bin/aarch64-linux-gnu-gcc": b"/usr/bin/aarch64-linux-gnu-gcc-12",
     b"/usr/bin/arm-none-eabi-gcc": b"/usr/bin/arm-none-eabi-gcc",
     b"/usr/bin/x86_64-linux-gnu-gcc-12": b"/usr/bin/x86_64-linux-gnu-gcc-12",
-    b"/usr/lib/ccache/gcc": b"/usr/bin/ccache", b"/opt/odd/bin/gcc": b"/opt/odd/bin/gcc-wrapper.py",
-    b"/opt/new/bin/gcc": b"/opt/new/bin/gcc", b"/opt/odd/bin/rm": b"/opt/odd/bin/rm",
-}  # fmt: skip
+    b"/usr/lib/ccache/gcc": b"/usr/bin/ccache",
+    b"/opt/odd/bin/gcc": b"/opt/odd/bin/gcc-wrapper.py",
+    b"/opt/new/bin/gcc": b"/opt/new/bin/gcc",
+    b"/opt/odd/bin/rm": b"/opt/odd/bin/rm",
+}
 
 
 @dataclass
@@ -46,7 +54,7 @@ class Machine:
         path = os.path.normpath(path)
         for link, target in self.links.items():
             if path == link or path.startswith(link + b"/"):
-                path = target + path[len(link):]
+                path = target + path[len(link) :]
         if path in SYSTEM:
             return Found(SYSTEM[path], False)
         if path in self.files:
@@ -63,14 +71,32 @@ class Machine:
 
 
 TREE = Machine(
-    {ROOT + b"/" + name for name in (
-        b"foo.c", b"bar.c", b"src/foo.c", b"src/deep/x.c", b"lib.a", b"old.o", b"old.lo", b".libs/old.o", b"libtool",
-        b"scripts/fixdep", b"scripts/gen.sh", b"include/config.h", b"bin/gcc", b"tools/rm", b"build/CMakeCache.txt",
-        b"sub/libtool", b"data/table.txt", b".git/HEAD",
-    )},
+    {
+        ROOT + b"/" + name
+        for name in (
+            b"foo.c",
+            b"bar.c",
+            b"src/foo.c",
+            b"src/deep/x.c",
+            b"lib.a",
+            b"old.o",
+            b"old.lo",
+            b".libs/old.o",
+            b"libtool",
+            b"scripts/fixdep",
+            b"scripts/gen.sh",
+            b"include/config.h",
+            b"bin/gcc",
+            b"tools/rm",
+            b"build/CMakeCache.txt",
+            b"sub/libtool",
+            b"data/table.txt",
+            b".git/HEAD",
+        )
+    },
     {ROOT + b"/empty", b"/usr/include", b"/outside/include", b"/usr/include/x"},
     {ROOT + b"/away": b"/outside", ROOT + b"/inward": ROOT + b"/include"},
-)  # fmt: skip
+)
 
 
 def judge(
@@ -85,7 +111,12 @@ def judge(
     """Judge a shell line as make would run it."""
     text = line if isinstance(line, bytes) else line.encode()
     return decide(
-        shell[0], (*shell, text), cwd, {b"PATH": b"/usr/bin:/bin", **(env or {})}, roots, world=machine.world()
+        shell[0],
+        (*shell, text),
+        cwd,
+        {b"PATH": b"/usr/bin:/bin", **(env or {})},
+        roots,
+        world=machine.world(),
     )
 
 
@@ -93,4 +124,6 @@ def judge_argv(*argv: str, cwd: bytes = ROOT, env: Mapping[bytes, bytes] | None 
     """Judge a command that make runs without a shell."""
     words = tuple(word.encode() for word in argv)
     program = words[0] if words else b""
-    return decide(program, words, cwd, {b"PATH": b"/usr/bin:/bin", **(env or {})}, (ROOT,), world=TREE.world())
+    return decide(
+        program, words, cwd, {b"PATH": b"/usr/bin:/bin", **(env or {})}, (ROOT,), world=TREE.world()
+    )
