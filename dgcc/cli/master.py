@@ -36,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--root", action="append", default=[], metavar="DIR",
                    help="a directory tree that jobs see; repeatable (default: the version-control root)")
     p.add_argument("--report", type=Path, metavar="FILE", help="write the build's figures as JSON")
-    p.add_argument("--driver", default="make", metavar="CMD", help="what to run instead of make: ninja, 'cmake --build b'")
+    p.add_argument("--driver", default="make", metavar="CMD",
+                   help="what to run instead of make: ninja, 'cmake --build b'")
     p.add_argument("-v", "--verbose", action="store_true", help="say what happens to each recipe, and why")
     p.add_argument("--version", action="version", version=f"dgcc-master {dgcc.__version__}")
     return p  # fmt: skip

@@ -12,10 +12,9 @@ from pathlib import Path
 import dgcc
 from dgcc.cli.config import ConfigError, load
 from dgcc.naming.contexts import SLAVES, Farm, NamingError, parse_address
-from dgcc.naming.orb import OrbError, address_towards, start_orb
+from dgcc.naming.orb import OPEN_WARNING, OrbError, address_towards, is_loopback, start_orb
 from dgcc.slave.service import Slave, SlaveOptions
-from dgcc.store.blobs import StoreBusy
-from dgcc.store.jail import probe
+from dgcc.store.errors import StoreBusy, StoreError
 
 # Jobs of a slave that runs as root become this user; Debian's nobody and nogroup.
 _NOBODY = (65534, 65534)
@@ -29,7 +28,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="dgcc-slave", description="Run jobs for the masters of a DGCC farm on this host, until SIGTERM or Ctrl-C."
     )
-    p.add_argument("--naming", metavar="HOST[:PORT]", help="the farm's naming service (else DGCC_NAMING, else the config file)")
+    p.add_argument("--naming", metavar="HOST[:PORT]",
+                   help="the farm's naming service (else DGCC_NAMING, else the config file)")
     p.add_argument("--slots", type=int, metavar="N", help="jobs at once (default: one for each CPU)")
     p.add_argument("--name", help="this slave's name in the farm (default: the host's name)")
     p.add_argument("--store", type=Path, metavar="DIR", help="where project files are kept between builds")
@@ -67,7 +67,9 @@ def _free_name(farm: Farm, wanted: str) -> str:
     raise NamingError(f"{_NAMESAKES} slaves are named like '{wanted}' already; choose another --name")
 
 
-def _open(args: argparse.Namespace, settings: dict[str, object], name: str, make: Callable[[SlaveOptions], Slave]) -> Slave:
+def _open(
+    args: argparse.Namespace, settings: dict[str, object], name: str, make: Callable[[SlaveOptions], Slave]
+) -> Slave:
     """Make the slave on its store; on a further one where several slaves of one name share a host and none is named."""
     named = args.store or settings.get("store")
     if named:
@@ -88,13 +90,10 @@ def _serve(args: argparse.Namespace) -> int:
     naming = args.naming or settings.get("naming")
     if not naming:
         raise ConfigError("which farm? Give --naming HOST[:PORT], or set DGCC_NAMING")
-    missing = probe()
-    if missing:
-        raise ConfigError(f"this host cannot run jobs: {missing}")
     host, port = parse_address(str(naming))
     address = address_towards(host, port)
-    if not address.startswith("127.") and address != "::1":
-        log.warning("listening on %s: this version knows no authentication; use it only in a network you trust", address)
+    if not is_loopback(address):
+        log.warning(OPEN_WARNING, address)
     orb, poa = start_orb(address)
     try:
         farm = Farm(orb, host, port)
@@ -122,7 +121,7 @@ def main() -> int:
     )
     try:
         return _serve(args)
-    except (ConfigError, NamingError, OrbError, StoreBusy, OSError) as error:
+    except (ConfigError, NamingError, OrbError, StoreError, OSError) as error:
         print(f"dgcc-slave: {error}", file=sys.stderr)
         return 1
 

@@ -94,12 +94,8 @@ class Build:
                 presence.connect(*options.naming)  # an unreachable farm is told before make starts
             self._catch_signals()
             self._driver = start_driver(options.driver, options.arguments, clients.path, RELEASED, tty=_on_tty())
-            tasks = [
-                self._loop.create_task(job)
-                for job in (
-                    self._read_trees(pool), self._join_farm(pool, presence), self._plan(pool), self._tick(), self._show(),
-                )
-            ]  # fmt: skip
+            beside = (self._read_trees(pool), self._join_farm(pool, presence), self._plan(pool))
+            tasks = [self._loop.create_task(each) for each in (*beside, self._tick(), self._show())]
             code = await self._driver.wait()
             usage = resource.getrusage(resource.RUSAGE_CHILDREN)  # our own slave is still unreaped, so not in it
             self._report.client_cpu_s = usage.ru_utime + usage.ru_stime

@@ -11,6 +11,7 @@ from typing import Any
 
 from dgcc.corba import CORBA, DGCC
 from dgcc.master.clients import Client
+from dgcc.master.compilercheck import CompilerCheck
 from dgcc.master.home import HomeSlots
 from dgcc.master.joblist import END, Job, JobList, State
 from dgcc.master.overseer import Action, AskCompiler, GoHome, Overseer, Send, Withdraw
@@ -21,7 +22,6 @@ from dgcc.master.roots import links_on_the_way
 from dgcc.master.trees import Trees
 from dgcc.master.verdict import Verdict, decide
 from dgcc.master.wire import Request
-from dgcc.store.compiler import CompilerError, identity
 
 # A job that has not ended by then is killed by its slave and tried elsewhere.
 JOB_DEADLINE_S = 1800
@@ -55,9 +55,8 @@ class Dispatcher:
         self._registry = registry
         self._overseer = overseer
         self._home = HomeSlots(home_limit, self._start_home)
-        self._pool = pool
+        self._check = CompilerCheck(pool)
         self._by_pid: dict[int, Job] = {}
-        self._identities: dict[bytes, asyncio.Future[bytes | None]] = {}
         self._early: list[Job] = []  # released before the trees were read
         self._timer: asyncio.TimerHandle | None = None
         self._homebound = ""  # why nothing travels, if nothing does
@@ -79,7 +78,8 @@ class Dispatcher:
     def on_request(self, client: Client, request: Request) -> None:
         """Make has released a recipe."""
         now = time.monotonic()
-        verdict = decide(request.program, request.argv, request.cwd, _environment(request.environment), self._trees.roots)
+        environment = _environment(request.environment)
+        verdict = decide(request.program, request.argv, request.cwd, environment, self._trees.roots)
         job = self.jobs.released(request.cwd, request.target)
         job.work = Work(client, request, verdict)
         self._by_pid[client.pid] = job
@@ -271,32 +271,18 @@ class Dispatcher:
         self._loop.create_task(self._compare(lease, compiler))
 
     async def _compare(self, lease: int, compiler: bytes) -> None:
-        if compiler not in self._identities:
-            self._identities[compiler] = asyncio.ensure_future(self._loop.run_in_executor(self._pool, _try, compiler))
-        mine = await asyncio.shield(self._identities[compiler])
         link = self._registry.get(lease)
-        if link is None:
-            return
-        difference = "the master cannot tell what it is"
-        if mine is not None:
-
-            def ask() -> str:
-                return str(link.bulk.compare_compiler(lease, compiler, mine))
-
-            try:
-                difference = await self._loop.run_in_executor(link.fetcher, ask)
-            except (CORBA.Exception, RuntimeError) as error:
-                difference = f"the slave does not say ({type(error).__name__})"
-        if difference:
-            log.info("slave %s gets no job that needs %s: %s", link.name, compiler.decode(errors="replace"), difference)
-        self.perform(self._overseer.compiler_known(lease, compiler, not difference, time.monotonic()))
+        if link is not None:
+            fits = await self._check.fits(link, compiler)
+            self.perform(self._overseer.compiler_known(lease, compiler, fits, time.monotonic()))
 
     # ---- from slaves -----------------------------------------------------------------------------------------
 
     def slave_joined(self, link: SlaveLink) -> None:
         """A slave has registered."""
         same_host = link.name == self.local_slave
-        self.perform(self._overseer.joined(link.lease, link.name, link.info.slots, time.monotonic(), same_host=same_host))
+        now = time.monotonic()
+        self.perform(self._overseer.joined(link.lease, link.name, link.info.slots, now, same_host=same_host))
 
     def slave_left(self, link: SlaveLink, why: str) -> None:
         """A slave has left or is lost; the registry has forgotten it already."""
@@ -392,11 +378,3 @@ class Dispatcher:
 def _environment(entries: tuple[bytes, ...]) -> dict[bytes, bytes]:
     pairs = (entry.partition(b"=") for entry in entries)
     return {name: value for name, _, value in pairs}
-
-
-def _try(compiler: bytes) -> bytes | None:
-    try:
-        return identity(compiler)
-    except CompilerError as error:
-        log.info("%s", error)
-        return None

@@ -12,7 +12,7 @@ from dgcc.corba import CORBA, DGCC
 from dgcc.master.registry import SlaveLink
 from dgcc.master.servants import Gate, Handlers, MasterServant, OverseerServant, RegistryServant, SourceServant
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm
-from dgcc.naming.orb import address_towards, start_orb
+from dgcc.naming.orb import OPEN_WARNING, address_towards, is_loopback, start_orb
 from dgcc.naming.server import OwnNames, with_parent
 from dgcc.store.source import TreeSource
 
@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 class Presence:
     """Joins a farm, on any one thread, and leaves it."""
 
-    def __init__(self, name: str, gate: Gate, handlers: Handlers, source: TreeSource, sent: Callable[[int], None]) -> None:
+    def __init__(
+        self, name: str, gate: Gate, handlers: Handlers, source: TreeSource, sent: Callable[[int], None]
+    ) -> None:
         """`sent` is told the bytes of content that each answer to a slave holds."""
         self.name = name
         self.local_name = f"local-{os.getpid()}"
@@ -41,9 +43,8 @@ class Presence:
     def connect(self, host: str, port: int) -> None:
         """Reach the farm's naming service. Raises OrbError or NamingError."""
         address = address_towards(host, port)
-        if not address.startswith("127.") and address != "::1":
-            log.warning("listening on %s: this version knows no authentication; use it only in a network you trust",
-                        address)  # fmt: skip
+        if not is_loopback(address):
+            log.warning(OPEN_WARNING, address)
         self._orb, self._poa = start_orb(address)
         self._farm = Farm(self._orb, host, port)
         self._address = (host, port)

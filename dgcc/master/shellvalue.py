@@ -70,6 +70,8 @@ class Scope:
             else:
                 if _WILD.search(piece):
                     raise StaysHome(f"the shell line has a wildcard (in {_shown(word)})")
+                if any(other.name == b"$" and other.kind is PartKind.TEXT for other in word.parts):
+                    raise StaysHome(f"the shell line has a lone $, which shells read differently ({_shown(word)})")
                 pieces = _SPACE.split(piece)
                 for place, text in enumerate(pieces):
                     if place and current is not None:

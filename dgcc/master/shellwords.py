@@ -17,6 +17,8 @@ _ASSIGNMENT = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=")
 _BRACE_LIST = re.compile(rb"\{[^\s{}]*?(?:,|\.\.)")
 _IN_DOUBLE = re.compile(rb'[^"\\$`]+')
 _BACKQUOTED = re.compile(rb"([^`\\]*(?:\\.[^`\\]*)*)`", re.DOTALL)
+# A line break that the shell takes out goes through what follows a $.
+_CUT_NAME = re.compile(rb"[A-Za-z0-9_]*\\\n(?:\\\n)*[A-Za-z0-9_{(?$#!@*-]")
 _SPECIAL = b"?$#!-@*0123456789"
 _BREAKS = b" \t\n;&|<>()"
 
@@ -143,7 +145,11 @@ class WordReader:
             self.parts.append(Part(PartKind.COMMAND, b"", quoted, body))
             self.pos = found.end()
             return
+        if _CUT_NAME.match(text, start + 1):
+            raise StaysHome("the shell line breaks in the middle of an expansion")
         following = text[start + 1:start + 2]
+        if following == b"[":
+            raise StaysHome("the shell line has $[...], which shells read differently")
         if following == b"(":
             if text[start + 2:start + 3] == b"(":
                 raise StaysHome("the shell line has arithmetic")

@@ -1,5 +1,6 @@
 """Starts the ORB with the options that every DGCC process needs."""
 
+import ipaddress
 import socket
 
 from dgcc.corba import CORBA, PortableServer
@@ -9,6 +10,9 @@ CALL_TIMEOUT_S = 20
 CONNECT_TIMEOUT_S = 4
 # Room for a Result or a Page at its largest; content goes in pieces far below it (see idl/dgcc.idl).
 MAX_MESSAGE = 64 * 1024 * 1024
+
+
+OPEN_WARNING = "listening on %s: this version knows no authentication; use it only in a network you trust"
 
 
 class OrbError(Exception):
@@ -27,6 +31,11 @@ def address_towards(host: str, port: int) -> str:
             return str(probe.getsockname()[0])
     except OSError as error:
         raise OrbError(f"cannot reach the naming host '{host}': {error}; check --naming or DGCC_NAMING") from error
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches a numeric address."""
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def start_orb(address: str = "127.0.0.1") -> tuple[CORBA.ORB, PortableServer.POA]:

@@ -1,4 +1,4 @@
-"""A Naming Service of the master's own, for the farm of one: omniNames on a free loopback port, gone with the master."""
+"""A Naming Service of the master's own: omniNames on a free loopback port, gone with the master."""
 
 import shutil
 import socket

@@ -18,13 +18,16 @@ from dgcc.store.jail import (
     NOBODY,
     Bind,
     JailCancelled,
+    JailFailed,
     JailResult,
     JailRun,
     JailSpec,
     Overlay,
     changes,
+    probe,
     remove_scratch,
 )
+from dgcc.store.scratch import scratch_directory
 from dgcc.store.wire import entry_to_wire
 
 # Content up to this size in all travels inside the result; larger files are fetched in pieces.
@@ -38,17 +41,29 @@ class Runner:
     """Runs jobs, each in a scratch directory of its own."""
 
     def __init__(self, directory: Path, owner: tuple[int, int] | None) -> None:
-        """`directory` holds the scratch directories; `owner` as in SlaveOptions."""
-        self._directory = directory
+        """`directory` is for scratch directories, where memory has no room for them; `owner` as in SlaveOptions.
+
+        Raises JailFailed, with a sentence, if this host cannot run jobs; OSError.
+        """
         self._owner = owner or (NOBODY, NOBODY)
         self._numbers = itertools.count(1)
-        directory.mkdir(parents=True, exist_ok=True)
-        self.clean()
+        self._directory = scratch_directory(directory, outside=self._owner)
+        self._in_memory = self._directory != directory
+        # What is in memory has been tried already.
+        missing = None if self._in_memory else probe(directory, outside=self._owner)
+        if missing:
+            raise JailFailed(f"this host cannot run jobs: {missing}")
+        self._clean()
 
-    def clean(self) -> None:
-        """Remove all scratch directories, those of an earlier run too. No job may be running."""
+    def _clean(self) -> None:
         for scratch in self._directory.iterdir():
             self.remove(scratch)
+
+    def close(self) -> None:
+        """Remove all scratch directories. No job may be running."""
+        self._clean()
+        if self._in_memory:
+            self._directory.rmdir()
 
     def remove(self, scratch: Path) -> None:
         """Remove one scratch directory; trouble with it is logged."""

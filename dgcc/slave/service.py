@@ -93,7 +93,7 @@ class Slave(DGCC__POA.Slave):
         self._calls.put(None)
         for thread in (*self._threads, self._talker):
             thread.join(timeout=10)
-        self._runner.clean()
+        self._runner.close()
         self._blobs.close()
 
     def _find_masters(self) -> None:

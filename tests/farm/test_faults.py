@@ -177,8 +177,8 @@ def test_bad_settings_are_told_in_one_line(project: Path, tmp_path: Path, argume
 def test_a_slave_without_a_farm_says_so():
     for arguments, said in [(["--naming", "127.0.0.1:1"], "no naming service answers"), ([], "which farm?")]:
         environment = {k: v for k, v in os.environ.items() if k != "DGCC_NAMING"}
-        ended = subprocess.run([str(farmkit.BIN / "dgcc-slave"), *arguments], capture_output=True, text=True, timeout=60,
-                               env=environment)  # fmt: skip
+        command = [str(farmkit.BIN / "dgcc-slave"), *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
         assert ended.returncode == 1 and said in ended.stderr and "Traceback" not in ended.stderr
 
 

@@ -45,8 +45,9 @@ def test_three_machines(hosts: dict[str, str], project: Path, tmp_path: Path):
         subprocess.Popen([*hosts[farm].split(), "omniNames", "-start", "2809", "-logdir", str(names), "-ORBendPoint",
                           f"giop:tcp:{farm}:2809"], stderr=subprocess.DEVNULL)
     ]  # fmt: skip
-    wait_for(lambda: subprocess.run([*hosts[farm].split(), "nameclt", "-ORBInitRef",
-             f"NameService=corbaloc::{farm}/NameService", "list"], capture_output=True).returncode == 0, "omniNames")  # fmt: skip
+    service = ["-ORBInitRef", f"NameService=corbaloc::{farm}/NameService"]
+    ask = [*hosts[farm].split(), "nameclt", *service, "list"]
+    wait_for(lambda: subprocess.run(ask, capture_output=True).returncode == 0, "omniNames")
     try:
         for address in others:
             log = (tmp_path / address).open("wb")

@@ -153,7 +153,8 @@ def test_targets_with_odd_names(two: Farm, project: Path, tmp_path: Path):
 def test_recursive_makes_with_and_without_the_variable(two: Farm, project: Path, tmp_path: Path):
     sub = "all: x.o\nx.o: x.c\n\t$(CC) -c x.c\n"
     write(project, {
-        "Makefile": "all: one two three\none:\n\t$(MAKE) -C one\ntwo:\n\tfor d in two; do MAKEFLAGS= make -C $$d || exit 1; done\n"
+        "Makefile": "all: one two three\none:\n\t$(MAKE) -C one\n"
+                    "two:\n\tfor d in two; do MAKEFLAGS= make -C $$d || exit 1; done\n"
                     "three:\n\tcd three && ./build.sh\n.PHONY: one two three\n",
         "one/Makefile": sub, "one/x.c": "int one;\n", "two/Makefile": sub, "two/x.c": "int two;\n",
         "three/Makefile": sub, "three/x.c": "int three;\n", "three/build.sh": "#!/bin/sh\nexec make\n",
