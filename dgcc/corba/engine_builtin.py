@@ -4,7 +4,7 @@ from typing import Any
 
 try:
     from dgcc.corba.builtin import CORBA, PortableServer
-    from dgcc.corba.stubs import DGCC, CosNaming, DGCC__POA  # type: ignore[attr-defined]
+    from dgcc.corba.stubs import DGCC, DGCC__POA, CosNaming
 except ImportError as error:
     raise ImportError(
         f"the CORBA extension of DGCC cannot be loaded ({error}); install the Debian packages libomniorb4-dev, "

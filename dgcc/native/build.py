@@ -16,7 +16,7 @@ from setuptools.command.build_py import build_py
 try:
     from setuptools.command.bdist_wheel import bdist_wheel
 except ImportError:  # before setuptools 70.1 it was elsewhere
-    from wheel.bdist_wheel import bdist_wheel  # type: ignore[import-untyped,no-redef]
+    from wheel.bdist_wheel import bdist_wheel  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "dgcc" / "native"

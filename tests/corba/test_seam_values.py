@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from corba import seam_types
+from corba.seam_types import plain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from corba.seam_types import plain
 
 _SETTINGS = settings(
     max_examples=12, deadline=None, database=None,

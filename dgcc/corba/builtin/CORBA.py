@@ -1,9 +1,10 @@
 """The standard module CORBA, over the extension."""
 
 import atexit
+import builtins
 from typing import Any
 
-from dgcc.corba import _orb
+import dgcc.corba._orb as _orb
 from dgcc.corba.builtin import registry
 from dgcc.corba.builtin.values import EnumItem, Members
 
@@ -18,7 +19,7 @@ COMPLETED_NO = EnumItem("COMPLETED_NO", 1, "CORBA")
 COMPLETED_MAYBE = EnumItem("COMPLETED_MAYBE", 2, "CORBA")
 
 
-class Exception(Exception):  # noqa: A001  (its name in the mapping)
+class Exception(builtins.Exception):
     """The base of all CORBA exceptions."""
 
     _NP_RepositoryId = ""

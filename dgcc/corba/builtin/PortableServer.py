@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dgcc.corba import _orb
+import dgcc.corba._orb as _orb
 from dgcc.corba.builtin import CORBA
 from dgcc.corba.builtin.values import Enum, EnumItem
 

@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from dgcc.corba import _orb
+import dgcc.corba._orb as _orb
 from dgcc.corba.builtin import PortableServer, registry
 from dgcc.corba.builtin.CORBA import Object, UserException
 from dgcc.corba.builtin.values import Enum, EnumItem, Struct

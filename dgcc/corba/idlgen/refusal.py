@@ -7,4 +7,5 @@ class Refused(Exception):
 
 def refuse(decl, what):
     """Raise Refused for the declaration `decl`; `what` names the construct."""
-    raise Refused(f"{decl.file()}:{decl.line()}: {what}: not covered by DGCC's CORBA engine (use omniORBpy, or write it without)")
+    where = f"{decl.file()}:{decl.line()}"
+    raise Refused(f"{where}: {what}: not covered by DGCC's CORBA engine; write the interface without it")

@@ -34,9 +34,9 @@ def expression(type_, where):
         return f"_s.sequence({expression(type_.seqType(), where)}, {type_.bound()})"
     if kind == idltype.tk_objref:
         return f"_s.objref({'::'.join(type_.scopedName())!r}, {_repo_id(type_)!r})"
-    if kind in _BY_ID:
-        return f"_s.named({_repo_id(type_)!r})"
-    refuse(where, str(type_))
+    if kind not in _BY_ID:
+        refuse(where, str(type_))
+    return f"_s.named({_repo_id(type_)!r})"
 
 
 def sized(type_, declarator):
