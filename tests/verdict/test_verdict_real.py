@@ -1,7 +1,7 @@
 """Recipes as makefiles of real projects ran them, and the verdict on each, read over by a person.
 
-real_recipes.txt holds, for each, a line `## PROJECT DIRECTORY remote` or `## PROJECT DIRECTORY local: REASON`,
-and the shell line below it; the projects lay at /project (busybox, bzip2, leveldb, redis, sqlite3, xz-utils, zlib).
+real_recipes.txt holds for each a line `## PROJECT DIRECTORY remote` or `## PROJECT DIRECTORY local: REASON`, and
+the shell line below it; the projects (busybox, bzip2, leveldb, redis, sqlite3, xz-utils, zlib) lay at /project.
 """
 
 import re
