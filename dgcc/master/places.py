@@ -23,7 +23,22 @@ _UNMIRRORED = re.compile(rb"/(?:\.(?:git|hg|svn|bzr|jj)|CVS|_darcs)(?:/|\Z)")
 
 def under(path: bytes, roots: tuple[bytes, ...]) -> bool:
     """Tell whether the normal absolute `path` is one of `roots` or below one."""
-    return any(path == root or path.startswith(root if root[-1:] == b"/" else root + b"/") for root in roots)
+    for root in roots:
+        if path.startswith(root) and (path[len(root):len(root) + 1] in (b"", b"/") or root[-1:] == b"/"):
+            return True
+    return False
+
+
+def absolute(path: bytes, cwd: bytes) -> bytes:
+    """Return `path` from `cwd` on as it is written, with "..", which may lead through a link."""
+    return path if path[:1] == b"/" else cwd + b"/" + path
+
+
+def normal(path: bytes) -> bytes:
+    """Return the absolute `path` without ".", ".." and doubled slashes; quick where there are none."""
+    if b"/." in path or b"//" in path or path[-1:] == b"/":
+        return os.path.normpath(path)
+    return path
 
 
 @lru_cache(maxsize=64)
@@ -48,16 +63,16 @@ class Places:
     def probe(self, path: bytes) -> Found | None:
         """Tell what lies at the absolute `path`; asked once for each recipe."""
         if path not in self._seen:
-            directory, name = os.path.split(path)
+            directory, _, name = path.rpartition(b"/")
             # Most paths share few directories and are no links: then one question is enough for each.
-            parent = self._directory(directory) if name not in (b"", b".", b"..") else None
+            parent = self._directory(directory or b"/") if name not in (b"", b".", b"..") else None
             kind = self.world.kind(path) if parent is not None else Kind.LINK
             if parent is None or kind is Kind.LINK:
                 self._seen[path] = self.world.probe(path)
             elif kind is None:
                 self._seen[path] = None
             else:
-                self._seen[path] = Found(os.path.join(parent.real, name), kind is Kind.DIRECTORY)
+                self._seen[path] = Found(parent.real.rstrip(b"/") + b"/" + name, kind is Kind.DIRECTORY)
         return self._seen[path]
 
     def _directory(self, path: bytes) -> Found | None:
@@ -82,18 +97,20 @@ class Places:
 
         Raises StaysHome, naming `what` it is, if it lies outside the roots, or a symbolic link leads outside.
         """
-        whole = os.path.normpath(os.path.join(cwd, path))
+        written = absolute(path, cwd)
+        whole = normal(written)
         if whole == _NOWHERE:
             return None
-        self._inside(whole, os.path.join(cwd, path), path, what, self.roots)
+        self._inside(whole, written, path, what, self.roots)
         return whole
 
     def directory(self, path: bytes, cwd: bytes, what: str, libraries: bool = False) -> None:
         """Check a directory that is searched, for `libraries` or headers; it may be the system's, too."""
         system = SYSTEM_LIBRARIES if libraries else self.includes
-        whole = os.path.normpath(os.path.join(cwd, path))
+        written = absolute(path, cwd)
+        whole = normal(written)
         if not under(whole, system) or b"/plugin" in whole:
-            self._inside(whole, os.path.join(cwd, path), path, what, (*self.roots, *system))
+            self._inside(whole, written, path, what, (*self.roots, *system))
 
     def _inside(
         self, whole: bytes, written: bytes, path: bytes, what: str, places: tuple[bytes, ...]
@@ -104,6 +121,6 @@ class Places:
             raise StaysHome(f"{what} {show(path)} is version control's own")
         found = self.probe(written)
         if found is None:  # not there yet: where would it come to lie?
-            found = self.probe(os.path.dirname(written) or b"/")
+            found = self._directory(written.rpartition(b"/")[0] or b"/")
         if found is not None and not under(found.real, places):
             raise StaysHome(f"{what} {show(path)} leads outside the project, to {show(found.real)}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dgcc.master.compileoptions import Compile, read_options
 from dgcc.master.compilers import BUILDERS, FRONTS, is_standard_script, language
-from dgcc.master.places import SYSTEM_PROGRAMS, Places, under
+from dgcc.master.places import SYSTEM_PROGRAMS, Places, absolute, under
 from dgcc.master.stayshome import StaysHome, show
 from dgcc.master.tools import TEXT_ONLY, TOOLS, Argument, tested_files, use_of
 
@@ -72,7 +72,7 @@ class Steps:
         """Check a file that a command names, and make it an input if it exists; gives its absolute path."""
         whole = self._places.file(path, cwd, what)
         if whole is not None:
-            found = self._places.probe(os.path.join(cwd, path))
+            found = self._places.probe(absolute(path, cwd))
             if found is not None and not found.directory:
                 self.inputs[whole] = None
         return whole

@@ -85,7 +85,7 @@ def expected(line: str) -> list[bytes] | None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 @given(st.lists(st.lists(WORD_PIECES, max_size=8).map("".join), min_size=4, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_words_become_what_the_shell_makes_of_them(shell: str, texts: list[str]) -> None:
     # Several lines in one shell, each in a subshell of its own, to start fewer processes; none that ends in a
     # backslash, which would take in what follows.
@@ -130,7 +130,7 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 @pytest.mark.parametrize("shell", SHELLS)
 @given(st.recursive(SIMPLE, compound, max_leaves=7), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_compile_that_fails_fails_a_line_that_travels(shell: str, line: str, errexit: bool) -> None:
     flags = ("-e", "-c") if errexit else ("-c",)
     verdict = judge(line, shell=(shell.encode(), *(flag.encode() for flag in flags)))
