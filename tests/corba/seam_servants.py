@@ -136,6 +136,9 @@ class Echo(Seam__POA.Echo):
     def undeclared(self) -> None:
         raise KeyError("nobody declared this")
 
+    def leave(self) -> None:
+        raise SystemExit(4)
+
     def raise_system(self, minor: int, completed: int) -> None:
         raise CORBA.NO_RESOURCES(minor, [CORBA.COMPLETED_YES, CORBA.COMPLETED_NO, CORBA.COMPLETED_MAYBE][completed])
 

@@ -25,6 +25,12 @@ def test_undeclared_exceptions_are_unknown(echo: Any) -> None:
     assert echo.twice(1) == 2
 
 
+def test_a_servant_cannot_end_its_process_by_an_exception(echo: Any) -> None:
+    with pytest.raises(CORBA.UNKNOWN):
+        echo.leave()
+    assert echo.twice(1) == 2
+
+
 def test_what_an_undeclared_exception_was_is_shown_where_it_happened(new_peer: Any) -> None:
     peer = new_peer()
     with pytest.raises(CORBA.UNKNOWN):

@@ -17,8 +17,8 @@ POA = _orb.POA
 POAManager = _orb.POAManager
 
 
-def _enum(name: str, *items: str, scope: str = "PortableServer") -> tuple[EnumItem, ...]:
-    made = tuple(EnumItem(item, value, scope) for value, item in enumerate(items))
+def _enum(name: str, *items: str) -> tuple[EnumItem, ...]:
+    made = tuple(EnumItem(item, value, "PortableServer") for value, item in enumerate(items))
     globals()[name] = Enum(f"IDL:omg.org/PortableServer/{name}:1.0", made)
     return made
 
@@ -34,7 +34,11 @@ RETAIN, NON_RETAIN = _enum("ServantRetentionPolicyValue", "RETAIN", "NON_RETAIN"
 USE_ACTIVE_OBJECT_MAP_ONLY, USE_DEFAULT_SERVANT, USE_SERVANT_MANAGER = _enum(
     "RequestProcessingPolicyValue", "USE_ACTIVE_OBJECT_MAP_ONLY", "USE_DEFAULT_SERVANT", "USE_SERVANT_MANAGER")
 
-_STATES = _enum("_State", "HOLDING", "ACTIVE", "DISCARDING", "INACTIVE", scope="PortableServer.POAManager")
+_STATES = tuple(
+    EnumItem(name, value, "PortableServer.POAManager")
+    for value, name in enumerate(("HOLDING", "ACTIVE", "DISCARDING", "INACTIVE"))
+)
+_orb.attach(POAManager, "State", Enum("IDL:omg.org/PortableServer/POAManager/State:1.0", _STATES))
 
 
 def _get_state(self: Any) -> EnumItem:

@@ -4,7 +4,7 @@ from typing import Any
 
 
 class EnumItem:
-    """One value of an IDL enum. There is one object per value, so `is` and `==` say the same."""
+    """One value of an IDL enum, at `_v` in its order. There is one object per value, so `is` and `==` agree."""
 
     __slots__ = ("_n", "_scope", "_v")
 

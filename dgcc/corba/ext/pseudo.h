@@ -35,7 +35,9 @@ struct Pseudo {
     return PyBool_FromLong((inside(left) == inside(right)) == (operation == Py_EQ));
   }
 
-  static Py_hash_t hash(PyObject* self) { return _Py_HashPointer(inside(self)); }
+  static Py_hash_t hash(PyObject* self) {
+    return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(inside(self)) >> 4);  // never -1, which means an error
+  }
 
   static PyTypeObject* prepare(PyTypeObject& type, const char* name, PyMethodDef* methods) {
     type.tp_name = name;

@@ -63,8 +63,9 @@ void Upcall::throw_raised() {
   if (omniORB::trace(1)) {
     PySys_FormatStderr("dgcc.corba: an exception that %s() does not declare was raised by its servant:\n",
                        operation_.name.c_str());
-    PyErr_Restore(kind.release(), error.release(), traceback.release());
-    PyErr_PrintEx(0);
+    // Not PyErr_Print, which ends the process for SystemExit.
+    PyErr_Display(kind.get(), error.get(), traceback.get());
+    PyErr_Clear();
   }
   throw CORBA::UNKNOWN(omni::UNKNOWN_PythonException, CORBA::COMPLETED_MAYBE);
 }
