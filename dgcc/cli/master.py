@@ -14,6 +14,7 @@ from dgcc.master.driver import DriverError
 from dgcc.master.roots import choose_roots, working_directory
 from dgcc.naming.contexts import NamingError, parse_address
 from dgcc.naming.orb import OrbError
+from dgcc.naming.sender import Sender
 
 _MAKE_TROUBLE = 2  # what make itself exits with when it cannot work
 
@@ -97,8 +98,11 @@ def main() -> int:
         code = code or _MAKE_TROUBLE
     if build.signal:
         signal.signal(build.signal, signal.SIG_DFL)
-        sys.stdout.flush()
         os.kill(os.getpid(), build.signal)
+    if Sender.stuck:
+        # Threads wait for peers that do not answer; the end of the interpreter would wait for them in the ORB.
+        sys.stderr.flush()
+        os._exit(code)
     return code
 
 

@@ -110,8 +110,6 @@ class Build:
             await asyncio.gather(*tasks, return_exceptions=True)
             await clients.close()
             await self._loop.run_in_executor(None, presence.close, list(self._registry))
-            for link in self._registry:
-                link.close()
             pool.shutdown(wait=False, cancel_futures=True)
             trees.close()
         self._finish_report(time.monotonic() - began)

@@ -1,11 +1,12 @@
 """The master's place in the farm: its CORBA objects, its binding, the slaves it invites, the slave it starts itself."""
 
+import concurrent.futures
 import logging
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dgcc.corba import CORBA, DGCC
@@ -13,10 +14,12 @@ from dgcc.master.registry import SlaveLink
 from dgcc.master.servants import Gate, Handlers, MasterServant, OverseerServant, RegistryServant, SourceServant
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm
 from dgcc.naming.orb import OPEN_WARNING, address_towards, is_loopback, start_orb
+from dgcc.naming.sender import Sender
 from dgcc.naming.server import OwnNames, with_parent
 from dgcc.store.source import TreeSource
 
 _SLAVE_END_S = 5.0
+_GOODBYE_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class Presence:
         self._address = ("", 0)
         self._slave: subprocess.Popen[bytes] | None = None
         self._bound: Any = None
+        self._inviters: list[Sender] = []
 
     def connect(self, host: str, port: int) -> None:
         """Reach the farm's naming service. Raises OrbError or NamingError."""
@@ -67,11 +71,19 @@ class Presence:
                 self._start_slave(slots)
             self._bound = self._activate()
             self._farm.bind(MASTERS, self.name, self._bound)
-            for name, ref in self._farm.members(SLAVES):
-                try:
-                    ref._narrow(DGCC.Slave).invite(self._bound)
-                except CORBA.SystemException as error:
-                    log.info("slave %s cannot be invited: %s", name, error)
+            for name, ref in self._farm.bindings(SLAVES):
+                # Each on a thread of its own: a stopped slave must not delay the others.
+                inviter = Sender(f"invite {name}")
+                inviter.submit(self._invite, name, ref)
+                self._inviters.append(inviter)
+
+    def _invite(self, name: str, ref: Any) -> None:
+        assert self._farm is not None
+        try:
+            if self._farm.prune(SLAVES, name, ref):
+                ref._narrow(DGCC.Slave).invite(self._bound)
+        except CORBA.SystemException as error:
+            log.info("slave %s cannot be invited: %s", name, error)
 
     def _activate(self) -> Any:
         def reference(servant: Any) -> Any:
@@ -96,17 +108,18 @@ class Presence:
                    "--slots", str(slots), "--name", self.local_name, "--once", "--embedded"]  # fmt: skip
         self._slave = subprocess.Popen(with_parent(command), stdin=subprocess.DEVNULL, start_new_session=True)
 
-    def close(self, links: Iterable[SlaveLink]) -> None:
+    def close(self, links: Sequence[SlaveLink]) -> None:
         """Tell the slaves, unbind, and stop what `join` has started. Never raises for a peer that is gone."""
         self._closing = True
         with self._busy:
             if self._slave is not None:
                 self._slave.terminate()
+            said = [link.sender.submit(_dismiss, link) for link in links]
+            concurrent.futures.wait(said, _GOODBYE_S)
             for link in links:
-                try:
-                    link.bulk.dismiss(link.lease)
-                except CORBA.Exception as error:
-                    log.debug("slave %s: %s", link.name, error)
+                link.close()
+            for inviter in self._inviters:
+                inviter.shutdown()
             if self._bound is not None and self._farm is not None and self._names is None:
                 self._farm.unbind(MASTERS, self.name)
             if self._slave is not None:
@@ -117,5 +130,12 @@ class Presence:
                     self._slave.wait()
             if self._names is not None:
                 self._names.close()
-            if self._orb is not None:
+            if self._orb is not None and not Sender.stuck:  # it would wait for the calls under way
                 self._orb.destroy()
+
+
+def _dismiss(link: SlaveLink) -> None:
+    try:
+        link.ref.dismiss(link.lease)
+    except CORBA.Exception as error:
+        log.debug("slave %s: %s", link.name, error)

@@ -7,11 +7,11 @@ it does not stand in the way of the next job.
 
 import secrets
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from dgcc.corba import DGCC
+from dgcc.naming.sender import Sender
 
 LEASE_S = 12
 # A slave renews several times within its lease; one that is this late (seconds) is asked whether it lives.
@@ -38,8 +38,8 @@ class SlaveLink:
     expires: float
     tally: Tally
     probed: bool = False  # it is being asked whether it lives
-    sender: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "sender"))
-    fetcher: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "fetcher"))
+    sender: Sender = field(default_factory=lambda: Sender("sender"))
+    fetcher: Sender = field(default_factory=lambda: Sender("fetcher"))
 
     @property
     def name(self) -> str:
@@ -48,8 +48,8 @@ class SlaveLink:
 
     def close(self) -> None:
         """Make no further calls; those under way end by their own deadline."""
-        self.sender.shutdown(wait=False, cancel_futures=True)
-        self.fetcher.shutdown(wait=False, cancel_futures=True)
+        self.sender.shutdown()
+        self.fetcher.shutdown()
 
 
 class SlaveRegistry:

@@ -84,8 +84,8 @@ class Farm:
         except CORBA.Exception as error:
             log.debug("unbinding dgcc/%s/%s: %s", kind, name, error)
 
-    def members(self, kind: str) -> Iterator[tuple[str, Any]]:
-        """Yield (name, reference) of each living process bound under `kind`; remove the bindings of dead ones.
+    def bindings(self, kind: str) -> list[tuple[str, Any]]:
+        """Return (name, reference) of all that is bound under `kind`, living or dead.
 
         Raises NamingError if the Naming Service does not answer.
         """
@@ -93,16 +93,38 @@ class Farm:
             names = self._names(self._contexts[kind])
         except CORBA.SystemException as error:
             raise NamingError(f"the naming service at {self.address} stopped answering: {error}") from error
+        found = []
         for name in names:
             try:
-                ref = self._contexts[kind].resolve([CosNaming.NameComponent(name, "")])
+                found.append((name, self._contexts[kind].resolve([CosNaming.NameComponent(name, "")])))
             except CORBA.Exception:
                 continue  # unbound meanwhile
-            if self._alive(ref):
+        return found
+
+    def prune(self, kind: str, name: str, ref: Any) -> bool:
+        """Ask whether a process lives, and remove its binding if not. Takes seconds where it is stopped or cut off."""
+        set_call_timeout(ref, _PROBE_TIMEOUT_MS)
+        try:
+            if not ref._non_existent():
+                return True
+        except CORBA.TIMEOUT:
+            return True  # slow or stopped, not dead: its lease decides
+        except CORBA.SystemException:
+            pass
+        finally:
+            set_call_timeout(ref, 0)
+        log.debug("dgcc/%s/%s is dead: removed", kind, name)
+        self.unbind(kind, name, ref)
+        return False
+
+    def members(self, kind: str) -> Iterator[tuple[str, Any]]:
+        """Yield (name, reference) of each living process bound under `kind`; remove the bindings of dead ones.
+
+        Raises NamingError if the Naming Service does not answer.
+        """
+        for name, ref in self.bindings(kind):
+            if self.prune(kind, name, ref):
                 yield name, ref
-            else:
-                log.debug("dgcc/%s/%s is dead: removed", kind, name)
-                self.unbind(kind, name, ref)
 
     @staticmethod
     def _names(context: Any) -> list[str]:
@@ -115,15 +137,3 @@ class Farm:
                 more.destroy()
                 break
         return names
-
-    @staticmethod
-    def _alive(ref: Any) -> bool:
-        set_call_timeout(ref, _PROBE_TIMEOUT_MS)
-        try:
-            return not ref._non_existent()
-        except CORBA.TIMEOUT:
-            return True  # slow or stopped, not dead: its lease decides
-        except CORBA.SystemException:
-            return False
-        finally:
-            set_call_timeout(ref, 0)

@@ -5,7 +5,7 @@ import platform
 import queue
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import psutil
 import dgcc
 from dgcc.corba import CORBA, DGCC, DGCC__POA
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm, NamingError
+from dgcc.naming.sender import Sender
 from dgcc.slave.joblist import JobList
 from dgcc.slave.mirrors import MirrorPool
 from dgcc.slave.runner import Runner
@@ -43,8 +44,9 @@ class SlaveOptions:
 class Slave(DGCC__POA.Slave):
     """DGCC::Slave, and everything behind it.
 
-    Threads: the ORB's own call the servant's operations; `slots` job processes take jobs off the job list; one
-    thread talks to masters (registering, heartbeat), so that no operation waits for a master.
+    Threads: the ORB's own call the servant's operations; `slots` job processes take jobs off the job list; each
+    session has a sender for its calls to the master, so that no operation and no other master waits for a master
+    that does not answer; one thread, the keeper, sees to leases and bindings and ends sessions.
     """
 
     def __init__(self, poa: Any, farm: Farm, options: SlaveOptions) -> None:
@@ -54,7 +56,8 @@ class Slave(DGCC__POA.Slave):
         self._lock = threading.Lock()  # guards _sessions and each session's `running` and `kept`
         self._jobs = JobList()
         self._idle = 0
-        self._calls: queue.Queue[Any] = queue.Queue()  # masters to register with; None ends the thread
+        self._ended: queue.SimpleQueue[Session | None] = queue.SimpleQueue()  # sessions to end; None: no more
+        self._registering: set[str] = set()  # masters, by their reference, that are being registered with
         self.over = threading.Event()
         self._blobs = BlobStore(options.store / "blobs", options.store_limit)
         self._mirrors = MirrorPool(options.store / "mirrors", self._blobs, options.owner)
@@ -63,7 +66,7 @@ class Slave(DGCC__POA.Slave):
         self._threads = [
             threading.Thread(target=self._job_process, name=f"job-{i}", daemon=True) for i in range(options.slots)
         ]
-        self._talker = threading.Thread(target=self._talk, name="talker", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     def _this_on(self, poa: Any) -> Any:
         return poa.id_to_reference(poa.activate_object(self))._narrow(DGCC.Slave)
@@ -77,7 +80,7 @@ class Slave(DGCC__POA.Slave):
 
     def start(self) -> None:
         """Bind under dgcc/slaves, register with every master there is, start the job processes."""
-        for thread in (*self._threads, self._talker):
+        for thread in (*self._threads, self._keeper):
             thread.start()
         self._farm.bind(SLAVES, self._options.name, self.ref)
         self._find_masters()
@@ -90,16 +93,21 @@ class Slave(DGCC__POA.Slave):
         for session in sessions:
             self._end(session, say=True)
         self._jobs.close(len(self._threads))
-        self._calls.put(None)
-        for thread in (*self._threads, self._talker):
+        self._ended.put(None)
+        for thread in (*self._threads, self._keeper):
             thread.join(timeout=10)
         self._runner.close()
         self._blobs.close()
 
     def _find_masters(self) -> None:
-        for name, ref in self._farm.members(MASTERS):
-            if not any(s.name == name for s in list(self._sessions.values())):
-                self._calls.put(ref._narrow(DGCC.Master))
+        served = {session.name for session in list(self._sessions.values())}
+        for name, ref in self._farm.bindings(MASTERS):
+            if name not in served:
+                Sender(f"find {name}").submit(self._meet, name, ref)
+
+    def _meet(self, name: str, ref: Any) -> None:
+        if self._farm.prune(MASTERS, name, ref):
+            self.invite(ref._narrow(DGCC.Master))
 
     # ---- operations of the servant (the ORB's threads) -------------------------------------------------------
 
@@ -110,7 +118,7 @@ class Slave(DGCC__POA.Slave):
 
     def invite(self, who: Any) -> None:
         """See the IDL."""
-        self._calls.put(who)
+        Sender("register").submit(self._register, who)
 
     def _session(self, lease: int) -> Session:
         with self._lock:
@@ -174,7 +182,7 @@ class Slave(DGCC__POA.Slave):
         with self._lock:
             session = self._sessions.get(lease)
         if session is not None:
-            self._calls.put(session)  # the talker ends it: it may wait for job processes
+            self._ended.put(session)  # the keeper ends it: it may wait for job processes
 
     # ---- job processes ---------------------------------------------------------------------------------------
 
@@ -195,10 +203,7 @@ class Slave(DGCC__POA.Slave):
 
     def _report_free(self, idle: int) -> None:
         for session in list(self._sessions.values()):
-            try:
-                session.registry.free(session.lease, idle)
-            except CORBA.Exception as error:
-                log.debug("reporting free to %s: %s", session.name, error)
+            session.sender.submit(_quietly, session, lambda s=session: s.registry.free(s.lease, idle))
 
     def _work(self, session: Session, job: Any) -> None:
         running = Running()
@@ -215,9 +220,7 @@ class Slave(DGCC__POA.Slave):
                     session.kept[job.id] = (scratch, kept)
                     scratch = None
             if wanted:
-                session.overseer.done(session.lease, result)
-        except CORBA.Exception as error:
-            log.info("master %s did not take the result of job %d: %s", session.name, job.id, error)
+                session.sender.submit(_quietly, session, lambda: session.overseer.done(session.lease, result))
         finally:
             with self._lock:
                 session.running.pop(job.id, None)
@@ -226,23 +229,20 @@ class Slave(DGCC__POA.Slave):
 
     # ---- talking to masters ----------------------------------------------------------------------------------
 
-    def _talk(self) -> None:
+    def _keep(self) -> None:
         rebind = time.monotonic() + _REBIND_S
-        while not self.over.is_set():
+        while True:
             try:
-                call = self._calls.get(timeout=_HEARTBEAT_S)
+                session = self._ended.get(timeout=_HEARTBEAT_S)
             except queue.Empty:
                 self._heartbeat()
                 if time.monotonic() > rebind:
                     rebind = time.monotonic() + _REBIND_S
                     self._stay_bound()
                 continue
-            if call is None:
+            if session is None:
                 return
-            if isinstance(call, Session):
-                self._end(call, say=False)
-            else:
-                self._register(call)
+            self._end(session, say=False)
 
     def _stay_bound(self) -> None:
         """Masters must find us, and we them, even if the Naming Service was restarted meanwhile."""
@@ -254,32 +254,47 @@ class Slave(DGCC__POA.Slave):
 
     def _register(self, master: Any) -> None:
         try:
-            session = Session(master, self._mirrors)
-            if any(s.name == session.name for s in list(self._sessions.values())):
-                return
-            session.enlist(self._get_info(), self.ref)
+            name = str(master._get_name())
+            with self._lock:
+                if name in self._registering or any(s.name == name for s in self._sessions.values()):
+                    return
+                self._registering.add(name)
+            try:
+                session = Session(master, self._mirrors)
+                session.enlist(self._get_info(), self.ref)
+                with self._lock:
+                    self._sessions[session.lease] = session
+            finally:
+                with self._lock:
+                    self._registering.discard(name)
         except DGCC.Refused as error:
             log.error("%s", error.reason)
             return
         except CORBA.SystemException as error:
             log.info("a master that called does not answer: %s", error)
             return
-        with self._lock:
-            self._sessions[session.lease] = session
         log.info("serving master %s", session.name)
-        try:
-            session.registry.free(session.lease, self._options.slots)
-        except CORBA.Exception as error:
-            log.debug("master %s: %s", session.name, error)
+        session.sender.submit(_quietly, session, lambda: session.registry.free(session.lease, self._options.slots))
 
     def _heartbeat(self) -> None:
         load = DGCC.HostLoad(psutil.cpu_percent() / 100, psutil.getloadavg()[0], psutil.virtual_memory().available)
         for session in list(self._sessions.values()):
-            if time.monotonic() - session.renewed < session.lease_s / 6:
-                continue
-            if not session.renew(load):
-                log.info("master %s is gone", session.name)
-                self._end(session, say=False)
+            since = time.monotonic() - session.renewed
+            if since > 2 * session.lease_s:
+                self._lose(session)  # stopped, or cut off; its sender may hang for longer
+            elif since >= session.lease_s / 6 and not session.renewing:
+                session.renewing = True
+                session.sender.submit(self._renew, session, load)
+
+    def _renew(self, session: Session, load: Any) -> None:
+        lives = session.renew(load)
+        session.renewing = False
+        if not lives:
+            self._lose(session)
+
+    def _lose(self, session: Session) -> None:
+        log.info("master %s is gone, or has given this slave up", session.name)
+        self._ended.put(session)
 
     def _end(self, session: Session, *, say: bool) -> None:
         """End a session: nothing of its jobs is left running, waiting or on disk."""
@@ -304,3 +319,11 @@ class Slave(DGCC__POA.Slave):
         log.info("master %s served", session.name)
         if self._options.once and not self._sessions:
             self.over.set()
+
+
+def _quietly(session: Session, call: Callable[[], Any]) -> None:
+    """Make a call to a master that may be gone; if it is, its lease will tell."""
+    try:
+        call()
+    except CORBA.Exception as error:
+        log.info("master %s: %s", session.name, error)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dgcc.corba import CORBA, DGCC
+from dgcc.naming.sender import Sender
 from dgcc.slave.mirrors import MirrorPool
 from dgcc.store.mirror import Mirror
 from dgcc.store.sync import follow
@@ -52,6 +53,8 @@ class Session:
         self.lease_s = 0
         self.renewed = time.monotonic()
         self.ended = False
+        self.sender = Sender(f"to {self.name}")  # all calls to the master but those that bring a layer
+        self.renewing = False
         self._mirrors = mirrors
         self._layers: dict[str, LayerCopy] = {}
         self._lock = threading.Lock()
@@ -103,6 +106,7 @@ class Session:
 
     def forget(self) -> None:
         """End: kill what runs, give the mirrors back. Call once no job process works for this session any more."""
+        self.sender.shutdown()
         with self._lock:
             for copy in self._layers.values():
                 self._mirrors.release(copy.mirror)

@@ -1,0 +1,63 @@
+"""A thread of one's own for calls that may hang: what it is stuck in holds up nobody else, nor the process's end."""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any
+
+
+class Sender(Executor):
+    """Runs what is submitted one after the other, on a daemon thread that starts with the first.
+
+    Unlike the threads of a ThreadPoolExecutor, the thread is not waited for when the interpreter ends.
+    """
+
+    stuck = 0  # senders that were shut down in the middle of a call which has not returned since
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._busy = self._closed = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue a call. After `shutdown` it is cancelled at once."""
+        future: Future[Any] = Future()
+        with self._lock:
+            if self._closed:
+                future.cancel()
+                return future
+            self._work.put((future, lambda: fn(*args, **kwargs)))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+        return future
+
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:
+        """Begin no further call, and do not wait for the one under way."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            if self._busy:
+                Sender.stuck += 1
+            self._work.put(None)
+
+    def _run(self) -> None:
+        while (item := self._work.get()) is not None:
+            future, call = item
+            with self._lock:
+                if self._closed or not future.set_running_or_notify_cancel():
+                    future.cancel()
+                    continue
+                self._busy = True
+            try:
+                future.set_result(call())
+            except BaseException as error:
+                future.set_exception(error)
+            with self._lock:
+                self._busy = False
+                if self._closed:
+                    Sender.stuck -= 1
