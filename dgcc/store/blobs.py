@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dgcc.store.claims import Claims
@@ -93,8 +93,12 @@ class BlobStore:
 
     def path(self, digest: bytes) -> Path:
         """Where the content of this digest lies, if it does."""
+        return Path(self._file(digest))
+
+    def _file(self, digest: bytes) -> str:
+        # Plain strings: a Path for each of many thousand small files takes as long as writing them.
         text = digest.hex()
-        return self._directory / text[:2] / text[2:]
+        return f"{self._directory}/{text[:2]}/{text[2:]}"
 
     def open(self, digest: bytes) -> int:
         """A descriptor to read the content from; marks it as used. Raises UnknownBlob."""
@@ -107,7 +111,7 @@ class BlobStore:
             stale = now - known[1] > _TOUCH_S
             if stale:
                 self._sizes[digest] = known[0], now
-        path = self.path(digest)
+        path = self._file(digest)
         try:
             if stale:
                 os.utime(path, (now, now))
@@ -137,26 +141,29 @@ class BlobStore:
         """Keep content that comes in pieces: it is there after the block. Raises BadDigest at its end."""
         with self._mutex:
             self._serial += 1
-            temp = self._incoming / str(self._serial)
+            temp = f"{self._incoming}/{self._serial}"
         writer = BlobWriter(temp)
         try:
             with writer:
                 yield writer
             if writer.digest() != digest:
                 raise BadDigest(
-                    f"content of {writer.size} bytes came as {digest.hex()}, but has the digest "
-                    f"{writer.digest().hex()}"
+                    f"content of {writer.size} bytes came as {digest.hex()}, but has the digest {writer.digest().hex()}"
                 )
-            place = self.path(digest)
-            place.parent.mkdir(exist_ok=True)
+            place = self._file(digest)
             with self._mutex:  # lest it be put out between its coming and its being counted
-                temp.rename(place)
+                try:
+                    os.rename(temp, place)
+                except FileNotFoundError:
+                    os.mkdir(os.path.dirname(place))
+                    os.rename(temp, place)
                 if digest not in self._sizes:
                     self._total += writer.size
                 self._sizes[digest] = writer.size, self._clock()
                 self._sizes.move_to_end(digest)
         except BaseException:
-            temp.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(temp)
             raise
         self._make_room()
 
@@ -169,7 +176,8 @@ class BlobStore:
         known = self._sizes.pop(digest, None)
         if known is not None:
             self._total -= known[0]
-            self.path(digest).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(self._file(digest))
 
     @contextmanager
     def hold(self, digests: Iterable[bytes]) -> Iterator[None]:
@@ -205,7 +213,7 @@ class BlobStore:
 class BlobWriter:
     """One piece of content on its way into the store."""
 
-    def __init__(self, temp: Path) -> None:
+    def __init__(self, temp: str) -> None:
         self.size = 0
         self._state = hashlib.sha256()
         self._file = open(temp, "xb", buffering=0)  # noqa: SIM115

@@ -64,9 +64,7 @@ class DigestCache:
 
         return self._use(read) or {}
 
-    def save(
-        self, root: bytes, known: Mapping[bytes, tuple[Stamp, bytes]], gone: Iterable[bytes] = ()
-    ) -> None:
+    def save(self, root: bytes, known: Mapping[bytes, tuple[Stamp, bytes]], gone: Iterable[bytes] = ()) -> None:
         """Remember digests below `root` (relative path -> stamp, digest), forget those of `gone`."""
         low, _ = _range(root)
         now = int(self._clock())

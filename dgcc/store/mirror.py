@@ -160,9 +160,7 @@ class Mirror:
             return False
         if entry.kind is Kind.FILE:
             return (
-                stat.S_ISREG(status.st_mode)
-                and status.st_size == entry.size
-                and status.st_mtime_ns == entry.mtime_ns
+                stat.S_ISREG(status.st_mode) and status.st_size == entry.size and status.st_mtime_ns == entry.mtime_ns
             )
         return stat.S_ISDIR(status.st_mode) == (entry.kind is Kind.DIRECTORY)
 

@@ -100,10 +100,10 @@ class TreeSource:
         with self._lock:
             if digest not in self._hot:
                 self._hot[digest] = blob
-                self._hot_room -= len(blob.data)
+                self._hot_room -= _cost(blob)
             while self._hot_room < 0 and self._hot:
                 _, old = self._hot.popitem(last=False)
-                self._hot_room += len(old.data)
+                self._hot_room += _cost(old)
         return blob
 
     def _read(self, digest: bytes) -> bytes:
@@ -113,7 +113,8 @@ class TreeSource:
             try:
                 with _opened(index.root, path) as (file, status):
                     if status.st_size <= PIECE:
-                        data = os.pread(file, PIECE + 1, 0)
+                        # One byte more than it should have shows a file that grows.
+                        data = os.pread(file, status.st_size + 1, 0)
                         if hashlib.sha256(data).digest() == digest:
                             return data
             except (OSError, BadPath):
@@ -127,10 +128,16 @@ class TreeSource:
             compressor = getattr(self._own, "compressor", None)
             if compressor is None:
                 compressor = self._own.compressor = zstandard.ZstdCompressor(level=_LEVEL)
-            packed = compressor.compress(data)
+            # The compressor's own answer lies in a buffer as large as the input; a copy is as small as it looks.
+            packed = bytes(memoryview(compressor.compress(data)))
             if len(packed) < len(data) * 9 // 10:
                 return Blob(digest, True, packed)
         return Blob(digest, False, data)
+
+
+def _cost(blob: Blob) -> int:
+    """Bytes of memory that keeping a blob takes, roughly."""
+    return len(blob.data) + 300
 
 
 class _opened:

@@ -21,9 +21,7 @@ def entry_to_wire(entry: Entry) -> Any:
 
 def entry_from_wire(entry: Any) -> Entry:
     """A DGCC.Entry as Entry."""
-    return Entry(
-        entry.path, _FROM_WIRE[entry.kind], entry.mode, entry.mtime_ns, entry.size, entry.digest, entry.link
-    )
+    return Entry(entry.path, _FROM_WIRE[entry.kind], entry.mode, entry.mtime_ns, entry.size, entry.digest, entry.link)
 
 
 def entries_from_wire(entries: Iterable[Any]) -> list[Entry]:

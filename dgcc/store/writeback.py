@@ -41,9 +41,7 @@ class _Ready(NamedTuple):
     inode: int
 
 
-def write_outputs(
-    root: bytes, outputs: Sequence[Output], selection: Selection | None = None
-) -> list[Written]:
+def write_outputs(root: bytes, outputs: Sequence[Output], selection: Selection | None = None) -> list[Written]:
     """Write a job's outputs below the absolute directory `root`; returns its files in the order written.
 
     Files and links appear in the order of `outputs`, which should be that of their times on the slave: an
@@ -112,9 +110,7 @@ class _Batch:
         self._selection = selection
         self._ready: list[_Ready] = []
         # Where there is no directory now that will be there when files are moved in.
-        self._unsteady = {
-            o.entry.path for o in outputs if o.entry.kind is not Kind.DIRECTORY or not self._is(o)
-        }
+        self._unsteady = {o.entry.path for o in outputs if o.entry.kind is not Kind.DIRECTORY or not self._is(o)}
 
     def _is(self, output: Output) -> bool:
         """Whether a directory that the job has made or changed is one here already."""
