@@ -18,7 +18,7 @@ from dgcc.master.clients import ClientServer
 from dgcc.master.dispatch import Dispatcher
 from dgcc.master.driver import Driver, start_driver
 from dgcc.master.overseer import Overseer
-from dgcc.master.planner import Planner
+from dgcc.master.plan.planner import Planner
 from dgcc.master.presence import Presence
 from dgcc.master.registry import LEASE_S, SlaveLink, SlaveRegistry
 from dgcc.master.report import Report

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verdict.verdictkit import ROOT, TREE, judge
 
-from dgcc.master.shellsyntax import parse
-from dgcc.master.stayshome import StaysHome
 from dgcc.master.verdict import decide
+from dgcc.master.verdict.shellsyntax import parse
+from dgcc.master.verdict.stayshome import StaysHome
 
 PIECES = st.sampled_from(
     [

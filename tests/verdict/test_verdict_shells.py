@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verdict.verdictkit import TREE, judge
 
-from dgcc.master.places import Places
-from dgcc.master.recipe import Recipe
-from dgcc.master.shellsyntax import parse
-from dgcc.master.shelltree import Simple
-from dgcc.master.shellvalue import Scope
-from dgcc.master.stayshome import StaysHome
+from dgcc.master.verdict.places import Places
+from dgcc.master.verdict.recipe import Recipe
+from dgcc.master.verdict.shellsyntax import parse
+from dgcc.master.verdict.shelltree import Simple
+from dgcc.master.verdict.shellvalue import Scope
+from dgcc.master.verdict.stayshome import StaysHome
 
 ENV = {b"one": b"1", b"two": b"a b", b"spaced": b"  x  y ", b"empty": b"", b"star": b"q*"}
 SHELLS = ["/bin/sh", "/bin/bash"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dgcc.master.verdict import Verdict, decide
-from dgcc.master.world import Found, Kind, World
+from dgcc.master.verdict.world import Found, Kind, World
 
 ROOT = b"/project"
 SYSTEM = {

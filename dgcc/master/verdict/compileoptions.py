@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dgcc.master.stayshome import StaysHome, show
+from dgcc.master.verdict.stayshome import StaysHome, show
 
 _CXX = frozenset((b".cc", b".cp", b".cxx", b".cpp", b".CPP", b".c++", b".C", b".ii", b".mm", b".M", b".tcc"))
 _C = frozenset((b".c", b".i", b".m", b".mi"))

@@ -4,11 +4,11 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-from dgcc.master.compileoptions import Compile, read_options
-from dgcc.master.compilers import BUILDERS, FRONTS, is_standard_script, language
-from dgcc.master.places import SYSTEM_PROGRAMS, Places, absolute, under
-from dgcc.master.stayshome import StaysHome, show
-from dgcc.master.tools import TEXT_ONLY, TOOLS, Argument, tested_files, use_of
+from dgcc.master.verdict.compileoptions import Compile, read_options
+from dgcc.master.verdict.compilers import BUILDERS, FRONTS, is_standard_script, language
+from dgcc.master.verdict.places import SYSTEM_PROGRAMS, Places, absolute, under
+from dgcc.master.verdict.stayshome import StaysHome, show
+from dgcc.master.verdict.tools import TEXT_ONLY, TOOLS, Argument, tested_files, use_of
 
 _LIBTOOL_ONLY = frozenset((b"-prefer-pic", b"-prefer-non-pic", b"-static", b"-shared", b"-no-suppress"))
 _LIBTOOL_DISPLAY = frozenset((b"--silent", b"--quiet", b"--verbose", b"--no-silent"))

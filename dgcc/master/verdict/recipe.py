@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from collections.abc import Sequence as Words
 
-from dgcc.master.places import Places
-from dgcc.master.shellsyntax import parse
-from dgcc.master.shelltree import (
+from dgcc.master.verdict.places import Places
+from dgcc.master.verdict.shellsyntax import parse
+from dgcc.master.verdict.shelltree import (
     AndOr,
     Block,
     Command,
@@ -19,10 +19,10 @@ from dgcc.master.shelltree import (
     Sequence,
     Simple,
 )
-from dgcc.master.shellvalue import Scope
-from dgcc.master.stayshome import StaysHome, show
-from dgcc.master.steps import Steps
-from dgcc.master.tools import Argument
+from dgcc.master.verdict.shellvalue import Scope
+from dgcc.master.verdict.stayshome import StaysHome, show
+from dgcc.master.verdict.steps import Steps
+from dgcc.master.verdict.tools import Argument
 
 SHELLS = frozenset((b"sh", b"bash", b"dash", b"ash"))
 # Set in a line, these change what its commands run or read in ways that the line does not show.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from dgcc.master.stayshome import StaysHome, show
+from dgcc.master.verdict.stayshome import StaysHome, show
 
 Argument: TypeAlias = bytes | None
 

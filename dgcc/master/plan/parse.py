@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from dgcc.master.planned import Plan, PlannedJob
+from dgcc.master.plan.planned import Plan, PlannedJob
 
 # make 4.3 says the first of the two for a target that does not exist, make 4.4 the second with that as the
 # reason.

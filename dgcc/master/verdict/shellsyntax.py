@@ -11,9 +11,9 @@ Time is linear in the length of the text, apart from backquotes within backquote
 import re
 from typing import NamedTuple
 
-from dgcc.master.shelltree import AndOr, Block, Command, For, If, Pipeline, Redirect, Sequence, Simple, Word
-from dgcc.master.shellwords import NAME, ORDINARY, WordReader, assignment
-from dgcc.master.stayshome import StaysHome, show
+from dgcc.master.verdict.shelltree import AndOr, Block, Command, For, If, Pipeline, Redirect, Sequence, Simple, Word
+from dgcc.master.verdict.shellwords import NAME, ORDINARY, WordReader, assignment
+from dgcc.master.verdict.stayshome import StaysHome, show
 
 # Linux refuses any single argument beyond 128 KiB, so no line that make can start is longer than this.
 LONGEST = 128 * 1024

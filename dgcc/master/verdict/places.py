@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from dgcc.master.stayshome import StaysHome, show
-from dgcc.master.world import Found, Kind, World
+from dgcc.master.verdict.stayshome import StaysHome, show
+from dgcc.master.verdict.world import Found, Kind, World
 
 # The compiler's identity, compared between master and slave by content, covers what lies below these.
 SYSTEM_INCLUDES = (b"/usr/include", b"/usr/local/include", b"/usr/lib/gcc", b"/usr/lib/gcc-cross")

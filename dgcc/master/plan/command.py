@@ -1,4 +1,4 @@
-"""The plan: what GNU make says that it would do, as advice on order and totals.
+"""The command that asks GNU make what it would do.
 
 Make itself is asked, by a dry run (`-n`) that also prints why each target is due (`--trace`), in which
 directory (`-w`), and its database of prerequisites (`-p`). Such a run is not without effect: make really
@@ -8,11 +8,6 @@ the command does it where nothing is written for real, and with LC_ALL=C, as the
 
 import os
 from collections.abc import Iterator, Sequence
-
-from dgcc.master.planned import Plan, PlannedJob
-from dgcc.master.planparse import parse
-
-__all__ = ["Plan", "PlannedJob", "parse", "plan_command"]
 
 _MAKES = frozenset(("make", "gmake", "gnumake"))
 # With these the user wants no build, or output that a dry run would spoil.

@@ -7,7 +7,9 @@ import tempfile
 from concurrent.futures import Executor
 from pathlib import Path
 
-from dgcc.master.plan import Plan, parse, plan_command
+from dgcc.master.plan.command import plan_command
+from dgcc.master.plan.parse import parse
+from dgcc.master.plan.planned import Plan
 from dgcc.store import jail
 from dgcc.store.errors import StoreError
 

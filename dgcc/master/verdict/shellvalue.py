@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dgcc.master.shellsyntax import LONGEST
-from dgcc.master.shelltree import Composite, Part, PartKind, Sequence, Simple, Word
-from dgcc.master.stayshome import StaysHome, show
-from dgcc.master.tools import Argument
+from dgcc.master.verdict.shellsyntax import LONGEST
+from dgcc.master.verdict.shelltree import Composite, Part, PartKind, Sequence, Simple, Word
+from dgcc.master.verdict.stayshome import StaysHome, show
+from dgcc.master.verdict.tools import Argument
 
 _WILD = re.compile(rb"[*?\[]")
 _SPACE = re.compile(rb"[ \t\n]+")

@@ -8,10 +8,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dgcc.master.places import SYSTEM_INCLUDES, Places, under
-from dgcc.master.recipe import SHELLS, Recipe
-from dgcc.master.stayshome import StaysHome, show
-from dgcc.master.world import THIS_MACHINE, World
+from dgcc.master.verdict.places import SYSTEM_INCLUDES, Places, under
+from dgcc.master.verdict.recipe import SHELLS, Recipe
+from dgcc.master.verdict.stayshome import StaysHome, show
+from dgcc.master.verdict.world import THIS_MACHINE, World
 
 # Each would have the compiler, its programs or the shell do something that the command line does not show.
 _STEERING = (

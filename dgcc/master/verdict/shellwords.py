@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-from dgcc.master.shelltree import Composite, Part, PartKind, Sequence, Word
-from dgcc.master.stayshome import StaysHome
+from dgcc.master.verdict.shelltree import Composite, Part, PartKind, Sequence, Word
+from dgcc.master.verdict.stayshome import StaysHome
 
 # Characters that have no meaning to any shell wherever they stand in a word.
 ORDINARY = rb"A-Za-z0-9_./=+:,@%^\-\x80-\xff"
