@@ -20,6 +20,7 @@ from dgcc.store.selection import Selection
 from dgcc.store.versions import PAGE_BYTES, Versions
 from dgcc.store.watch import Dirty, Watch
 
+_LEFTOVER_NS = 3600 * 10**9  # unfinished files are finished or gone within seconds
 _LINKS_FOLLOWED = 40  # as many as the kernel follows
 _Cached = dict[bytes, tuple[Stamp, bytes]]
 
@@ -99,7 +100,7 @@ class Layer:
         it on another thread if the loop must not wait, and touch the layer only after it has ended.
         """
         cached = self._cache.load(self.root) if self._cache else {}
-        self._list_tree(b"", cached)
+        self._list_tree(b"", cached, sweep_before_ns=self._clock_ns() - _LEFTOVER_NS)
         self._read_files()
         self.save(cached)  # what is left of it is not so any more
 
@@ -236,7 +237,7 @@ class Layer:
             if deep and not hidden:
                 self._list_tree(path)
 
-    def _list_tree(self, below: bytes, cached: _Cached | None = None) -> None:
+    def _list_tree(self, below: bytes, cached: _Cached | None = None, sweep_before_ns: int = 0) -> None:
         """Bring all below a directory up to date, but for the content of files, which `_read_files` reads.
 
         Rows of `cached` that are right are used, and taken out.
@@ -244,7 +245,7 @@ class Layer:
         cached = {} if cached is None else cached
         seen = set()
         enter = self._watch.enter if self._watch is not None else _no_watch
-        for path, status, link in walk(self.root, below, self._selection, enter):
+        for path, status, link in walk(self.root, below, self._selection, enter, sweep_before_ns):
             seen.add(path)
             if stat.S_ISDIR(status.st_mode):
                 self._put_directory(path, status)

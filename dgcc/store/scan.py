@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
-from dgcc.store.selection import Selection
+from dgcc.store.selection import TEMP_PREFIX, Selection
 
 
 class Found(NamedTuple):
@@ -15,12 +16,15 @@ class Found(NamedTuple):
     link: bytes
 
 
-def walk(root: bytes, below: bytes, selection: Selection, enter: Callable[[bytes], None]) -> Iterator[Found]:
+def walk(
+    root: bytes, below: bytes, selection: Selection, enter: Callable[[bytes], None], sweep_before_ns: int = 0
+) -> Iterator[Found]:
     """Yield what lies below the directory `below` of `root`, without `below` itself.
 
     `enter` is called with the absolute path of each directory before that is listed: a watch set there misses
     nothing, as what came earlier is listed and what comes later makes an event. What vanishes while we look,
-    or may not be read, is left out. Regular files are not yet selected by size or content.
+    or may not be read, is left out. Regular files are not yet selected by size or content. Unfinished files of
+    ours last written before `sweep_before_ns` (wall clock) are what a killed master left, and removed.
     """
     pending = [below]
     while pending:
@@ -36,6 +40,8 @@ def walk(root: bytes, below: bytes, selection: Selection, enter: Callable[[bytes
             for item in listing:
                 name = item.name
                 if not selection.enters(name):
+                    if name.startswith(TEMP_PREFIX):
+                        _sweep(item, sweep_before_ns)
                     continue
                 try:
                     if item.is_dir(follow_symlinks=False):
@@ -47,3 +53,9 @@ def walk(root: bytes, below: bytes, selection: Selection, enter: Callable[[bytes
                         yield Found(prefix + name, item.stat(follow_symlinks=False), b"")
                 except OSError:
                     continue
+
+
+def _sweep(item: os.DirEntry[bytes], before_ns: int) -> None:
+    with suppress(OSError):
+        if not item.is_dir(follow_symlinks=False) and item.stat(follow_symlinks=False).st_mtime_ns < before_ns:
+            os.unlink(item.path)

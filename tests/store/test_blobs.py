@@ -121,9 +121,7 @@ with store.writer(hashlib.sha256(b"half").digest()) as writer:
 
 
 def test_killed_while_writing(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(tmp_path)], check=False, cwd=Path(__file__).parents[2]
-    )
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], check=False, cwd=Path(__file__).parents[2])
     assert done.returncode == -9
     store = BlobStore(tmp_path, 1000)
     assert store.read(_sha(b"whole")) == b"whole"

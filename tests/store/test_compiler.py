@@ -76,9 +76,7 @@ def test_the_same_by_another_name_and_from_another_cache(cache: DigestCache, tmp
         "echo '# another driver' >> bin/small-gcc",
     ],
 )
-def test_any_change_of_content_makes_another(
-    change: str, small: bytes, cache: DigestCache, tmp_path: Path
-) -> None:
+def test_any_change_of_content_makes_another(change: str, small: bytes, cache: DigestCache, tmp_path: Path) -> None:
     before = _fresh(small, cache)
     assert _fresh(small, cache) == before
     subprocess.run(["sh", "-c", change], cwd=tmp_path, check=True)
@@ -141,9 +139,7 @@ def test_what_is_no_compiler_is_not_run(path: bytes, sentence: str, cache: Diges
             ask()
 
 
-def test_a_peer_can_only_have_the_systems_compilers_run(
-    small: bytes, cache: DigestCache, tmp_path: Path
-) -> None:
+def test_a_peer_can_only_have_the_systems_compilers_run(small: bytes, cache: DigestCache, tmp_path: Path) -> None:
     assert compiler.identity(_CC, cache, for_peer=True) == compiler.identity(_CC, cache)
     compiler.identity(small, cache)
     ran = tmp_path / "ran"

@@ -76,9 +76,7 @@ def test_a_cache_of_another_format_is_dropped(tmp_path: Path, caplog: pytest.Log
     assert "format 99" in caplog.text
 
 
-def test_a_place_that_cannot_be_written_costs_a_sentence(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_place_that_cannot_be_written_costs_a_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("x")
     cache = DigestCache(tmp_path / "file" / "c.sqlite")
     assert cache.load(b"/p") == {}

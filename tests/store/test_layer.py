@@ -260,9 +260,7 @@ def test_a_file_the_master_wrote_is_not_read_again(root: Path, home: Home) -> No
 
 
 def test_a_file_the_master_wrote_is_read_if_somebody_wrote_it_too(root: Path, home: Home) -> None:
-    ((entry, stamp),) = write_outputs(
-        os.fsencode(root), [Output(Entry(b"f", Kind.FILE, 0o644, 7, 3), b"abc")]
-    )
+    ((entry, stamp),) = write_outputs(os.fsencode(root), [Output(Entry(b"f", Kind.FILE, 0o644, 7, 3), b"abc")])
     home.layer.written(Entry(b"f", Kind.FILE, entry.mode, entry.mtime_ns, entry.size, bytes(32)), stamp)
     (root / "f").write_text("xyz")
     os.utime(root / "f", ns=(7, 7))
@@ -280,9 +278,16 @@ def test_five_thousand_files(root: Path, tmp_path: Path) -> None:
     first = Home(root, cache=cache)
     second = Home(root, cache=cache)
     assert first.layer.version == second.layer.version == 5050
-    assert sorted(first.layer.entries(), key=lambda e: e.path) == sorted(
-        second.layer.entries(), key=lambda e: e.path
-    )
+    assert sorted(first.layer.entries(), key=lambda e: e.path) == sorted(second.layer.entries(), key=lambda e: e.path)
     assert set(picture(root)) == _paths(first.layer)
     first.close()
     second.close()
+
+
+def test_what_a_killed_master_left_is_swept_away(root: Path) -> None:
+    (root / "d").mkdir()
+    for name, age_s in ((".dgcc-tmp-1-1", 7200), (".dgcc-tmp-1-2", 10), ("dgcc-tmp-of-the-user", 7200)):
+        (root / "d" / name).write_text("half")
+        os.utime(root / "d" / name, (time.time() - age_s,) * 2)
+    Layer(os.fsencode(root), "run/0").scan()
+    assert sorted(os.listdir(root / "d")) == [".dgcc-tmp-1-2", "dgcc-tmp-of-the-user"]

@@ -21,13 +21,9 @@ def _file(blobs: BlobStore, path: bytes, data: bytes = b"x", mode: int = 0o644) 
     return Entry(path, Kind.FILE, mode, 1, len(data), digest)
 
 
-@pytest.mark.parametrize(
-    "path", [b"", b"/etc/passwd", b"..", b"../x", b"a/../../x", b"a//b", b"a/", b"./a", b"a\0b"]
-)
+@pytest.mark.parametrize("path", [b"", b"/etc/passwd", b"..", b"../x", b"a/../../x", b"a//b", b"a/", b"./a", b"a\0b"])
 @pytest.mark.parametrize("kind", list(Kind))
-def test_paths_that_lead_elsewhere_are_refused(
-    path: bytes, kind: Kind, tmp_path: Path, blobs: BlobStore
-) -> None:
+def test_paths_that_lead_elsewhere_are_refused(path: bytes, kind: Kind, tmp_path: Path, blobs: BlobStore) -> None:
     mirror = Mirror(tmp_path / "m", blobs)
     with pytest.raises(BadPath, match="no path below a root"):
         mirror.apply([_file(blobs, b"fine"), Entry(path, kind)])
@@ -95,9 +91,7 @@ def test_a_clean_end_is_taken_over_and_costs_no_content(
     mirror.close()
 
 
-def test_a_crash_means_that_the_tree_is_laid_out_anew(
-    root: Path, home: Home, tmp_path: Path, blobs: BlobStore
-) -> None:
+def test_a_crash_means_that_the_tree_is_laid_out_anew(root: Path, home: Home, tmp_path: Path, blobs: BlobStore) -> None:
     (root / "f").write_text("right")
     mirror = Mirror(tmp_path / "m", blobs)
     follow(home, home.layer.name, mirror, 0)
@@ -185,9 +179,7 @@ def test_a_file_that_never_rests_is_left_out_and_holds_up_nobody(
     mirror.close()
 
 
-def test_a_source_that_does_not_come_to_an_end_is_found_out(
-    home: Home, tmp_path: Path, blobs: BlobStore
-) -> None:
+def test_a_source_that_does_not_come_to_an_end_is_found_out(home: Home, tmp_path: Path, blobs: BlobStore) -> None:
     mirror = Mirror(tmp_path / "m", blobs)
     home.changes = lambda layer, since: Page(since, since + 1, ())  # type: ignore[method-assign]
     with pytest.raises(BadVersion, match="got a page up to 0 of 1"):

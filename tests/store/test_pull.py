@@ -78,9 +78,7 @@ def test_equal_files_cross_once(root: Path, home: Home, blobs: BlobStore) -> Non
     assert home.tree.blobs([hashlib.sha256(b"the same").digest()])[0].data == b"the same"
 
 
-def test_a_file_that_changed_meanwhile_is_unknown_and_looked_at_again(
-    root: Path, home: Home, blobs: BlobStore
-) -> None:
+def test_a_file_that_changed_meanwhile_is_unknown_and_looked_at_again(root: Path, home: Home, blobs: BlobStore) -> None:
     (root / "good").write_text("good")
     with open(root / "log", "w") as log:
         log.write("one\n")

@@ -48,9 +48,7 @@ def remote(root: Path, orb: Any) -> Iterator[RemoteSource]:
         assert peer.returncode == 0
 
 
-def test_a_tree_is_followed_over_the_wire(
-    root: Path, remote: RemoteSource, tmp_path: Path, blobs: BlobStore
-) -> None:
+def test_a_tree_is_followed_over_the_wire(root: Path, remote: RemoteSource, tmp_path: Path, blobs: BlobStore) -> None:
     (root / "d").mkdir(mode=0o750)
     for number in range(60):
         (root / "d" / str(number)).write_text(f"{number}\n" * number * 10)
