@@ -49,10 +49,12 @@ class Peer:
     """The process of seam_peer.py, and references to what it serves."""
 
     def __init__(self, stubs: Path, orb: Any, *options: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "seam_peer.py"), str(stubs), *options],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
+        self._said = stubs / f"peer-{time.monotonic_ns()}.stderr"
+        with open(self._said, "w") as said:  # not a pipe: nobody reads it while the peer runs
+            self.process = subprocess.Popen(
+                [sys.executable, str(HERE / "seam_peer.py"), str(stubs), *options],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True,
+            )
         self.refs: dict[str, Any] = {}
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -64,7 +66,8 @@ class Peer:
 
     def stop(self) -> str:
         """End the process in order; returns what it wrote to its standard error."""
-        return self.process.communicate(timeout=20)[1]
+        self.process.communicate(timeout=20)
+        return self._said.read_text()
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +91,7 @@ def new_peer(stubs: Path, orb: Any) -> Iterator[Callable[..., Peer]]:
     yield start
     for one in started:
         one.process.kill()
-        one.process.communicate()
+        one.stop()
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ double as_double(const Type& type, PyObject* value) {
   return number;
 }
 
-// Two members of a struct class are refused alike: the attribute is missing, or reading it fails.
+// A member of a struct, which may be any object that has the members as attributes.
 Ref member_of(const Type& type, PyObject* value, PyObject* name) {
   PyObject* found = PyObject_GetAttr(value, name);
   if (found != nullptr) return Ref(found);
