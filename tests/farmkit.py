@@ -97,7 +97,8 @@ class Farm:
     def start_master(self, cwd: Path, *arguments: str, naming: bool = True, **more: Any) -> subprocess.Popen[bytes]:
         """Start dgcc-master in `cwd`; its report goes to self.report_path."""
         self.report_path.unlink(missing_ok=True)
-        command = [str(BIN / "dgcc-master"), "--report", str(self.report_path)]
+        # -v, so that a failing test shows why each recipe went where it went; every line begins with "dgcc: ".
+        command = [str(BIN / "dgcc-master"), "-v", "--report", str(self.report_path)]
         if naming:
             command += ["--naming", self.naming]
         return self._popen([*command, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)

@@ -77,6 +77,13 @@ class Dispatcher:
 
     def on_request(self, client: Client, request: Request) -> None:
         """Make has released a recipe."""
+        try:
+            self._take(client, request)
+        except Exception:
+            log.exception("a mistake of the master's; a recipe runs at home, uncounted")
+            client.run_local()
+
+    def _take(self, client: Client, request: Request) -> None:
         now = time.monotonic()
         environment = _environment(request.environment)
         verdict = decide(request.program, request.argv, request.cwd, environment, self._trees.roots)
@@ -303,6 +310,15 @@ class Dispatcher:
             log.info("slave %s: %s: %s", link.name, job.label, result.trouble)
             self.perform(self._overseer.host_failed(lease, job.id, result.trouble, time.monotonic()))
             return
+        try:
+            self._take_result(link, job, result)
+        except Exception as error:  # whatever it was, the client must not wait for ever
+            log.exception("a mistake of the master's over the result of %s", job.label)
+            if job.state is State.SENT:
+                self._confirm(job, lease, f"the result from {link.name} could not be taken ({error})")
+
+    def _take_result(self, link: SlaveLink, job: Job, result: Any) -> None:
+        lease = link.lease
         link.tally.jobs += 1
         link.tally.cpu_s += result.cpu_s
         self.bytes_received += sum(len(c.data) for c in result.stdio) + sum(len(f.data) for f in result.files)

@@ -105,7 +105,7 @@ class Presence:
         host, port = self._address
         shown = f"[{host}]" if ":" in host else host
         command = [sys.executable, "-m", "dgcc.cli.slave", "--naming", f"{shown}:{port}",
-                   "--slots", str(slots), "--name", self.local_name, "--once", "--embedded"]  # fmt: skip
+                   "--slots", str(slots), "--name", self.local_name, "--embedded"]  # fmt: skip
         self._slave = subprocess.Popen(with_parent(command), stdin=subprocess.DEVNULL, start_new_session=True)
 
     def close(self, links: Sequence[SlaveLink]) -> None:

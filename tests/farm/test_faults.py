@@ -117,14 +117,18 @@ def test_ctrl_c_in_the_middle_of_remote_jobs_leaves_nothing(farm: Farm, project:
 
 
 def test_a_remote_failure_that_home_does_not_share_is_counted(farm: Farm, project: Path):
-    # The recipe fails wherever /proc/1 is the jail's init: only on a slave.
-    (project / "Makefile").write_text("all: a.o\na.o: a.c\n\t$(CC) -c a.c && test -e ./only-here.o\n")
+    """The script fails in a jail: it looks for a linked product that nobody named, so it is not mirrored."""
+    (project / "Makefile").write_text("all: a.o\na.o: a.c\n\t$(CC) -c a.c && ./look\n")
     (project / "a.c").write_text("int a;\n")
-    (project / "only-here.o").write_bytes(b"\x7fELF not named, so not mirrored")
+    (project / "look").write_text("#!/bin/sh\ntest -e only-here.so\n")
+    (project / "look").chmod(0o755)
+    (project / "only-here.so").write_bytes(b"\x7fELF")
     built = farm.master(project)
     assert built.code == 0, built.err
-    if built.jobs["remote"] == 0:
-        assert built.jobs["fallback"] + built.jobs["local"] == 1
+    assert built.jobs["remote"] == 0 and built.jobs["fallback"] == 1 and built.jobs["failed"] == 0
+    [fallback] = built.report["fallbacks"]
+    assert fallback["target"] == "a.o"
+    assert "with exit code 1, but succeeded at home" in fallback["reason"]
 
 
 def test_a_slave_with_another_compiler_gets_no_job_for_it(project: Path, tmp_path: Path):
@@ -172,6 +176,30 @@ def test_bad_settings_are_told_in_one_line(project: Path, tmp_path: Path, argume
     assert ended.returncode == 2
     assert said in ended.stderr and len(ended.stderr.strip().splitlines()) == 1
     assert not (project / "made").exists()
+
+
+def test_once_serves_one_master_and_ends(farm: Farm, project: Path):
+    slow_project(project, 4, 0)
+    once = farm.start_slave("once", "--once", slots=2)
+    assert farm.master(project).code == 0
+    assert once.wait(20) == 0 and "master" in farm.log("once")
+    assert farm.slaves["a"].poll() is None
+
+
+def test_a_stopped_slave_is_given_up_and_used_again(farm: Farm, project: Path):
+    slow_project(project, 8)
+    wanted = built_plain(farm, project)
+    master = farm.start_master(project)
+    wait_for(lambda: list(project.glob("*.o")), "an object")
+    farm.slaves["a"].send_signal(signal.SIGSTOP)
+    built = farm.finish(master, 60)
+    assert built.code == 0 and differing(wanted, snapshot(project)) == set(), built.err
+    assert built.report["slaves"]["a"]["lost"] and built.jobs["failed"] == 0
+    farm.slaves["a"].send_signal(signal.SIGCONT)
+    for path in project.glob("*.o"):
+        path.unlink()
+    built = farm.master(project)
+    assert built.code == 0 and built.report["slaves"]["a"]["jobs"] > 0, built.err
 
 
 def test_a_slave_without_a_farm_says_so():

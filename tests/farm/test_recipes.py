@@ -1,7 +1,10 @@
 """What recipes of every kind do on a farm, compared with plain make."""
 
+import contextlib
 import os
+import re
 import signal
+import subprocess
 from pathlib import Path
 
 import farmkit
@@ -86,9 +89,9 @@ def test_what_a_remote_job_deletes_makes_and_links_is_so_at_home(two: Farm, proj
     write(project, {
         "Makefile": (
             "all: ; $(CC) -c a.c && rm -f old.txt && mkdir -p out/deep && mv a.o out/deep/a.o"
-            " && ln -s deep/a.o out/link && chmod 640 out/deep/a.o && touch -d 2001-01-01 out/old\n"
+            " && ln -s deep/a.o out/link && chmod 640 out/deep/a.o && touch -d 2001-01-01 out/old && rm -f lib.a\n"
         ),
-        "a.c": "int a;\n", "old.txt": "old",
+        "a.c": "int a;\n", "old.txt": "old", "lib.a": "a linked product, not mirrored unless named",
     })  # fmt: skip
     _, built = compare(two, project, tmp_path)
     assert built.jobs["remote"] == 1
@@ -203,6 +206,50 @@ def test_outside_the_roots_nothing_travels(two: Farm, project: Path, tmp_path: P
     write(tmp_path, {"inc/x.h": "int x;\n"})
     built = two.master(project)
     assert built.code == 0 and built.jobs["local"] == 1 and built.jobs["remote"] == 0
+
+
+def test_a_directory_reached_through_a_symlink(two: Farm, project: Path, tmp_path: Path):
+    """gcc -g writes $PWD where it leads to the working directory, so the way there must exist on the slave."""
+    write(project, {"Makefile": "all:\n\t$(CC) -g -c a.c\n", "a.c": "int a;\n"})
+    (tmp_path / "way").symlink_to(project)
+    way = {"PWD": str(tmp_path / "way")}
+    built = two.finish(two.start_master(tmp_path / "way", env=way))
+    assert built.jobs["remote"] == 1, built.err
+    remote = (project / "a.o").read_bytes()
+    assert str(tmp_path / "way").encode() in remote
+    subprocess.run(["make"], cwd=tmp_path / "way", env={**os.environ, **way}, check=True, stdout=subprocess.DEVNULL)
+    assert (project / "a.o").read_bytes() == remote
+
+
+def test_large_outputs_come_home_whole(two: Farm, project: Path, tmp_path: Path):
+    write(project, {
+        "Makefile": "all: big.o\nbig.o: big.s\n\t@$(CC) -c -o $@ $<\n",
+        "big.s": "".join(f".section .s{i},\"a\"\n.fill 1500000,1,{i}\n" for i in range(8)),
+    })  # fmt: skip
+    _, built = compare(two, project, tmp_path)
+    assert built.jobs["remote"] == 1 and (project / "big.o").stat().st_size > 12_000_000
+    assert built.report["bytes_received"] > 12_000_000
+
+
+def test_a_terminal_shows_one_status_line_and_make_s_output(two: Farm, project: Path):
+    write(project, TWO_SOURCES)
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "XDG_CACHE_HOME": str(two.directory / "cache"), "TERM": "xterm"}
+    command = [str(farmkit.BIN / "dgcc-master"), "--naming", two.naming]
+    master = subprocess.Popen(command, cwd=project, stdin=theirs, stdout=theirs, stderr=theirs, env=environment,
+                              start_new_session=True)  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO at its end
+        while data := os.read(ours, 65536):
+            shown += data
+    os.close(ours)
+    assert master.wait(30) == 0
+    text = shown.decode()
+    assert re.search(r"\rdgcc: \d/3 done, \d remote, \d local, [012] slaves?\x1b\[K", text), text
+    for line in ("cc -g -O2 -Wall -c -o a.o a.c", "cc -o prog a.o b.o"):
+        assert re.search(rf"(^|\n|\x1b\[K){re.escape(line)}\r\n", text), text
+    assert "dgcc: 3 jobs in" in text
 
 
 def test_ctrl_c_ends_everything_at_once(two: Farm, project: Path):
