@@ -23,8 +23,8 @@ NATIVE = ROOT / "dgcc" / "native"
 CORBA = ROOT / "dgcc" / "corba"
 STUBS = CORBA / "stubs"
 
-# The directory where omniORB's own IDL (CosNaming) lies, from Debian's omniorb-idl.
-OMNIORB_IDL = Path("/usr/share/idl/omniORB")
+# The naming service in omniORB's own IDL, from Debian's omniorb-idl.
+NAMING_IDL = Path("/usr/share/idl/omniORB/COS/CosNaming.idl")
 
 # Where omniORB's headers of its ORB object include each other from.
 OMNIORB_INTERNAL = Path("/usr/include/omniORB4/internal")
@@ -49,6 +49,11 @@ def _need(tool: str, package: str) -> None:
         raise BuildError(f"dgcc: '{tool}' is not installed; on Debian: apt-get install {package}")
 
 
+def _need_file(path: Path, package: str) -> None:
+    if not path.exists():
+        raise BuildError(f"dgcc: {path} is missing; on Debian: apt-get install {package}")
+
+
 def _run(argv: list[str]) -> None:
     print(" ".join(argv), flush=True)
     subprocess.run(argv, check=True, cwd=ROOT)
@@ -57,10 +62,11 @@ def _run(argv: list[str]) -> None:
 def generate_stubs() -> None:
     """Make dgcc/corba/stubs from idl/dgcc.idl and omniORB's CosNaming with omniidl and our back end."""
     _need("omniidl", "omniidl omniorb-idl")
+    _need_file(NAMING_IDL, "omniorb-idl")
     shutil.rmtree(STUBS, ignore_errors=True)
     STUBS.mkdir()
     _run(["omniidl", f"-p{CORBA}", "-bidlgen.dgccpy", f"-Wbout={STUBS}",
-          str(OMNIORB_IDL / "COS" / "CosNaming.idl"), str(ROOT / "idl" / "dgcc.idl")])
+          str(NAMING_IDL), str(ROOT / "idl" / "dgcc.idl")])
     (STUBS / "__init__.py").write_text('"""Stubs made from IDL at install."""\n')
     shutil.copy(ROOT / "idl" / "dgcc.idl", STUBS)  # omniORBpy, where it is used, compiles it when DGCC is imported
 
@@ -78,6 +84,7 @@ def compile_programs(out: Path) -> None:
 
 def orb_extension() -> Extension:
     """Describe the extension over libomniORB4 that stands in where omniORBpy cannot be had."""
+    _need_file(OMNIORB_INTERNAL, "libomniorb4-dev")
     return Extension(
         "dgcc.corba._orb",
         sources=sorted(str(p.relative_to(ROOT)) for p in (CORBA / "ext").glob("*.cc")),

@@ -56,6 +56,7 @@ def test_the_farms_own_interfaces() -> None:
     assert DGCC.Chunk(1, b"x").data == b"x"
     assert DGCC.Refused("no").reason == "no"
     assert issubclass(DGCC.Refused, CORBA.UserException)
+    assert CORBA.id(DGCC.Entry) == "IDL:DGCC/Entry:1.0"
     assert DGCC__POA.Slave._NP_RepositoryId == DGCC.Slave._NP_RepositoryId == "IDL:DGCC/Slave:1.0"
     assert CosNaming.NamingContext._NP_RepositoryId == "IDL:omg.org/CosNaming/NamingContext:1.0"
 

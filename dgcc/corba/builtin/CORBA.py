@@ -98,6 +98,11 @@ class Object(_orb.ObjRef):
 registry.STUBS[Object._NP_RepositoryId] = Object
 
 
+def id(named: Any) -> str:
+    """The repository id of an interface, struct, exception, enum or typedef."""
+    return named._NP_RepositoryId
+
+
 def is_nil(objref: Any) -> bool:
     """Whether this is the nil reference, which is None."""
     return objref is None
