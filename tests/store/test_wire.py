@@ -23,10 +23,9 @@ _TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def orb() -> Iterator[Any]:
-    made, _ = start_orb()
-    yield made
-    made.destroy()
+def orb() -> Any:
+    """The process's one ORB, which other tests use as well: it is not destroyed here."""
+    return start_orb()[0]
 
 
 @pytest.fixture
