@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -62,6 +63,12 @@ def options(argv: list[str]) -> BuildOptions:
 
     if args.report is not None and not os.access(args.report.absolute().parent, os.W_OK | os.X_OK):
         raise ConfigError(f"--report {args.report}: its directory does not exist or cannot be written")
+    try:
+        driver = shlex.split(args.driver)
+    except ValueError as error:
+        raise ConfigError(f"--driver {args.driver}: {error}") from error
+    if not driver:
+        raise ConfigError("--driver names no command")
     directory = working_directory(rest, os.getcwdb())
     try:
         roots = choose_roots(args.root, directory)
@@ -74,7 +81,7 @@ def options(argv: list[str]) -> BuildOptions:
         roots=roots,
         directory=directory,
         report=args.report,
-        driver=args.driver.split(),
+        driver=driver,
         arguments=rest,
         verbose=args.verbose,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dgcc
 from dgcc.cli.config import ConfigError, load
-from dgcc.naming.contexts import SLAVES, Farm, NamingError, parse_address
+from dgcc.naming.contexts import Farm, NamingError, parse_address
 from dgcc.naming.orb import OPEN_WARNING, OrbError, address_towards, is_loopback, start_orb
 from dgcc.slave.service import Slave, SlaveOptions
 from dgcc.store.errors import StoreBusy, StoreError
@@ -57,16 +57,6 @@ def _options(args: argparse.Namespace, settings: dict[str, object], name: str, s
     )
 
 
-def _free_name(farm: Farm, wanted: str) -> str:
-    """Return `wanted`, or with a number behind it where a living slave has that name."""
-    taken = {name for name, _ in farm.members(SLAVES)}
-    for n in range(1, _NAMESAKES):
-        name = wanted if n == 1 else f"{wanted}-{n}"
-        if name not in taken:
-            return name
-    raise NamingError(f"{_NAMESAKES} slaves are named like '{wanted}' already; choose another --name")
-
-
 def _open(
     args: argparse.Namespace, settings: dict[str, object], name: str, make: Callable[[SlaveOptions], Slave]
 ) -> Slave:
@@ -97,12 +87,12 @@ def _serve(args: argparse.Namespace) -> int:
     orb, poa = start_orb(address)
     try:
         farm = Farm(orb, host, port)
-        name = _free_name(farm, args.name or socket.gethostname())
+        name = args.name or socket.gethostname()
         slave = _open(args, settings, name, lambda options: Slave(poa, farm, options))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: slave.over.set())
         slave.start()
-        log.info("slave '%s' offers %d slots at %s", name, slave.slots, farm.address)
+        log.info("slave '%s' offers %d slots at %s", slave.name, slave.slots, farm.address)
         while not slave.over.wait(3600):
             pass
         slave.stop()

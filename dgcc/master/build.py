@@ -8,29 +8,29 @@ import secrets
 import signal as signals
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dgcc.corba import CORBA, DGCC
 from dgcc.master.clients import ClientServer
 from dgcc.master.dispatch import Dispatcher
 from dgcc.master.driver import Driver, start_driver
 from dgcc.master.overseer import Overseer
 from dgcc.master.plan.planner import Planner
 from dgcc.master.presence import Presence
-from dgcc.master.registry import LEASE_S, SlaveLink, SlaveRegistry
+from dgcc.master.reception import Reception
+from dgcc.master.registry import SlaveRegistry
 from dgcc.master.report import Report
 from dgcc.master.servants import Gate
-from dgcc.master.status import Figures, StatusLine
+from dgcc.master.status import Figures
+from dgcc.master.terminal import Terminal
 from dgcc.master.trees import Trees
-from dgcc.store.errors import StoreError
+from dgcc.naming.sender import Sender
 
 # How many recipes make may have out at once: well above the farm's slots, so that the Overseer can choose.
 RELEASED = 64
 _TICK_S = 0.5
-_STATUS_S = 0.1
+_REBIND_S = 10.0
 # With no slave at all, jobs wait this long (seconds) for one: our own needs a moment to start.
 _GRACE_OWN_SLAVE_S = 15.0
 _GRACE_S = 3.0
@@ -66,7 +66,8 @@ class Build:
         self._loop: asyncio.AbstractEventLoop
         self._dispatcher: Dispatcher
         self._driver: Driver | None = None
-        self._failure: Exception | None = None
+        self._terminal: Terminal | None = None
+        self._threads: list[Sender] = []
 
     def run(self) -> int:
         """Build; returns make's exit code. Raises NamingError, OrbError, DriverError, OSError before make starts."""
@@ -76,26 +77,33 @@ class Build:
 
     async def _run(self) -> int:
         began = time.monotonic()
+        files = _raise_file_limit()
         self._loop = asyncio.get_running_loop()
+        self._interrupt = asyncio.Event()
         options = self.options
-        trees = Trees(options.roots, self._name)
-        pool = ThreadPoolExecutor(4, "background")
+        self._trees = Trees(options.roots, self._name)
         grace = _GRACE_OWN_SLAVE_S if options.local_slave else _GRACE_S
-        self._dispatcher = Dispatcher(self._loop, trees, self._registry, Overseer(now=began, grace_s=grace),
-                                      options.local_jobs, pool)  # fmt: skip
-        presence = Presence(self._name, Gate(self._loop), self, trees.source, self._count_sent)
-        self._trees = trees
-        clients = ClientServer(self._dispatcher)
+        self._dispatcher = Dispatcher(self._loop, self._trees, self._registry, Overseer(now=began, grace_s=grace),
+                                      options.local_jobs, self._thread("compilers"))  # fmt: skip
+        self._reception = Reception(self._loop, self._registry, self._dispatcher, self._trees)
+        self._presence = Presence(self._name, Gate(self._loop), self._reception, self._trees.source, self._count_sent)
+        if options.local_slave:
+            self._dispatcher.local_slave = self._presence.local_name
         self._planner = Planner(options.driver, options.arguments, options.roots)
+        self._catch_signals()
+        clients = ClientServer(self._dispatcher)
         await clients.start()
+        self._dispatcher.scratch = clients.path.parent
         tasks: list[asyncio.Task[None]] = []
         try:
-            if options.naming is not None:
-                presence.connect(*options.naming)  # an unreachable farm is told before make starts
-            self._catch_signals()
-            self._driver = start_driver(options.driver, options.arguments, clients.path, RELEASED, tty=_on_tty())
-            beside = (self._read_trees(pool), self._join_farm(pool, presence), self._plan(pool))
-            tasks = [self._loop.create_task(each) for each in (*beside, self._tick(), self._show())]
+            if options.naming is not None and not await self._connect(*options.naming):
+                return 0  # a signal came first, and tells how to end
+            self._driver = start_driver(options.driver, options.arguments, clients.path, RELEASED, _on_tty(), files)
+            work = [self._read_trees(), self._join_farm(), self._plan(), self._tick()]
+            if self._driver.terminal is not None:
+                self._terminal = Terminal(self._driver.terminal, 1)
+                work.append(self._terminal.show(self._figures))
+            tasks = [self._loop.create_task(each) for each in work]
             code = await self._driver.wait()
             usage = resource.getrusage(resource.RUSAGE_CHILDREN)  # our own slave is still unreaped, so not in it
             self._report.client_cpu_s = usage.ru_utime + usage.ru_stime
@@ -108,96 +116,83 @@ class Build:
                 task.cancel()
             self._dispatcher.stop(signals.SIGTERM)
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._terminal is not None:
+                await self._terminal.close()
             await clients.close()
-            await self._loop.run_in_executor(None, presence.close, list(self._registry))
-            pool.shutdown(wait=False, cancel_futures=True)
-            trees.close()
+            await self._loop.run_in_executor(self._thread("farewell"), self._presence.close, list(self._registry))
+            for thread in self._threads:
+                thread.shutdown()
+            self._trees.close()
         self._finish_report(time.monotonic() - began)
         return self._report.exit_code
 
-    async def _read_trees(self, pool: ThreadPoolExecutor) -> None:
+    def _thread(self, name: str) -> Sender:
+        """A thread for one kind of work beside the loop. None is waited for when the process ends."""
+        thread = Sender(name)
+        self._threads.append(thread)
+        return thread
+
+    async def _connect(self, host: str, port: int) -> bool:
+        """Reach the farm, so that an unreachable one is told before make starts. False: a signal came first."""
+        connecting = self._loop.run_in_executor(self._thread("connect"), self._presence.connect, host, port)
+        interrupted = asyncio.ensure_future(self._interrupt.wait())
+        waiting: set[asyncio.Future[Any]] = {connecting, interrupted}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        interrupted.cancel()
+        if not connecting.done():
+            return False
+        await connecting
+        return not self.signal
+
+    async def _read_trees(self) -> None:
         try:
-            await self._loop.run_in_executor(pool, self._trees.read)
-        except (StoreError, OSError) as error:
-            self._note(f"nothing was sent to the farm: {error}")
-            self._dispatcher.trees_failed(str(error))
+            await self._loop.run_in_executor(self._thread("trees"), self._trees.read)
+        except Exception as error:
+            self._no_travel(error)
             return
         self._trees.ready = True
         self._dispatcher.trees_ready()
 
-    async def _join_farm(self, pool: ThreadPoolExecutor, presence: Presence) -> None:
-        """Be found by slaves, find those that are there, start our own."""
-        options = self.options
+    def _no_travel(self, error: Exception) -> None:
+        """The trees cannot be followed (any more), so that from here on nothing may travel."""
+        self._trees.ready = False
+        self._note(f"nothing travels: {error}")
+        self._dispatcher.trees_failed(str(error))
+
+    async def _join_farm(self) -> None:
+        """Be found by slaves, find those that are there, start our own; stay bound if the naming service restarts."""
+        thread = self._thread("join")
         try:
-            await self._loop.run_in_executor(pool, presence.join, options.local_slave)
+            await self._loop.run_in_executor(thread, self._presence.join, self.options.local_slave)
         except Exception as error:
             self._note(f"no farm: {error}")
-        if options.local_slave:
-            self._dispatcher.local_slave = presence.local_name
+            return
+        while True:
+            await asyncio.sleep(_REBIND_S)
+            try:
+                await self._loop.run_in_executor(thread, self._presence.stay)
+            except Exception as error:
+                log.info("%s", error)
 
-    async def _plan(self, pool: ThreadPoolExecutor) -> None:
-        plan = await self._planner.read(pool)
+    async def _plan(self) -> None:
+        plan = await self._planner.read(self._thread("plan"))
         if plan is not None:
             self._dispatcher.jobs.plan((job.directory, job.target) for job in plan.jobs)
 
     async def _tick(self) -> None:
-        """Expire leases; keep the queue of file events short."""
+        """Watch over leases; keep the queue of file events short."""
         while True:
             await asyncio.sleep(_TICK_S)
-            now = time.monotonic()
-            for link in self._registry.expired(now):
-                self._lose(link.lease, "does not renew its lease")
-            for link in self._registry.late(now):
-                link.probed = True
-                link.fetcher.submit(self._probe, link)
+            self._reception.watch()
             if self._trees.ready:
-                self._trees.refresh()
+                try:
+                    self._trees.refresh()
+                except Exception as error:
+                    self._no_travel(error)
 
-    def _probe(self, link: SlaveLink) -> None:
-        """On the slave's own thread: a process that is gone refuses at once, so its lease need not run out."""
-        try:
-            gone = link.ref._non_existent()
-        except CORBA.SystemException as error:
-            gone = not isinstance(error, CORBA.TIMEOUT)
-        self._loop.call_soon_threadsafe(self._probed, link, gone)
-
-    def _probed(self, link: SlaveLink, gone: bool) -> None:
-        link.probed = False
-        if gone:
-            self._lose(link.lease, "is gone")
-
-    async def _show(self) -> None:
-        driver = self._driver
-        assert driver is not None
-        if driver.terminal is None:
-            return
-        terminal = driver.terminal
-        line = StatusLine(1)
-
-        def copy() -> bool:
-            try:
-                data = os.read(terminal, 1 << 16)
-            except OSError:  # EIO: nobody has the other end open any more
-                data = b""
-            if not data:
-                self._loop.remove_reader(terminal)
-                return False
-            line.output(data)
-            return True
-
-        self._loop.add_reader(terminal, copy)
-        try:
-            while True:
-                await asyncio.sleep(_STATUS_S)
-                jobs, dispatcher = self._dispatcher.jobs, self._dispatcher
-                line.show(Figures(jobs.ended, jobs.total, dispatcher.running_remote, dispatcher.running_home,
-                                  len(self._registry)))  # fmt: skip
-        finally:
-            line.clear()
-            os.set_blocking(terminal, False)
-            while copy():
-                pass
-            os.close(terminal)
+    def _figures(self) -> Figures:
+        jobs, dispatcher = self._dispatcher.jobs, self._dispatcher
+        return Figures(jobs.ended, jobs.total, dispatcher.running_remote, dispatcher.running_home, len(self._registry))
 
     def _count_sent(self, count: int) -> None:
         self._loop.call_soon_threadsafe(self._add_sent, count)
@@ -236,6 +231,7 @@ class Build:
         if self.signal:
             return
         self.signal = number
+        self._interrupt.set()
         self._dispatcher.stop(number)
         self._ending = self._loop.create_task(self._end_driver())
 
@@ -244,56 +240,19 @@ class Build:
         if self._driver is not None:
             await self._driver.terminate()
 
-    # ---- what slaves call (see servants.Handlers) ------------------------------------------------------------
-
-    def enlist(self, info: Any, ref: Any, bulk: Any) -> Any:
-        """A slave registers."""
-        now = time.monotonic()
-        before = self._registry.named(info.name)
-        if before is not None:
-            self._lose(before.lease, "has registered anew")
-        link = self._registry.enlist(info, ref, bulk, now)
-        log.info("slave %s has joined with %d slots", link.name, info.slots)
-        self._loop.call_soon(self._dispatcher.slave_joined, link)
-        return DGCC.Lease(link.lease, LEASE_S)
-
-    def renew(self, lease: int, load: Any) -> None:
-        """A slave renews its lease."""
-        self._registry.renew(lease, time.monotonic())
-
-    def free(self, lease: int, slots: int) -> None:
-        """A slave has idle slots."""
-        self._registry.renew(lease, time.monotonic())
-        self._dispatcher.slave_free(lease)
-
-    def leave(self, lease: int) -> None:
-        """A slave goes."""
-        link = self._registry.remove(lease, lost=False)
-        if link is not None:
-            log.info("slave %s has left", link.name)
-            self._dispatcher.slave_left(link, "has left")
-
-    def _lose(self, lease: int, why: str) -> None:
-        link = self._registry.remove(lease, lost=True)
-        if link is not None:
-            log.info("slave %s %s: lost", link.name, why)
-            self._dispatcher.slave_left(link, why)
-
-    def done(self, lease: int, result: Any) -> None:
-        """A slave reports the end of a job."""
-        self._registry.renew(lease, time.monotonic())
-        self._loop.call_soon(self._dispatcher.on_result, lease, result)
-
-    def changes(self, layer: str, since: int) -> Any:
-        """A slave reads a layer."""
-        return self._trees.changes(layer, since)
-
     def print_summary(self, write: Any) -> None:
         """Say at the end what happened, and write the report where one is wanted. Raises OSError."""
         for text in self._report.summary():
             write(f"dgcc: {text}\n")
         if self.options.report is not None:
             self._report.write(self.options.report)
+
+
+def _raise_file_limit() -> tuple[int, int]:
+    """Let this process open as many files as it may: it needs two for each recipe. Returns the limits before."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft, hard
 
 
 def _on_tty() -> bool:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from concurrent.futures import Executor
 
-from dgcc.corba import CORBA
 from dgcc.master.registry import SlaveLink
 from dgcc.store.compiler import identity
 from dgcc.store.errors import CompilerError
@@ -20,24 +19,28 @@ class CompilerCheck:
         self._pool = pool
         self._mine: dict[bytes, asyncio.Future[bytes | None]] = {}
 
-    async def fits(self, link: SlaveLink, compiler: bytes) -> bool:
-        """Whether the slave has this compiler, an absolute path. It tells its own owner where it has not."""
+    async def fits(self, link: SlaveLink, compiler: bytes) -> bool | None:
+        """Whether the slave has this compiler, an absolute path; None if it does not say.
+
+        The slave tells its own owner where it has not.
+        """
         loop = asyncio.get_running_loop()
         if compiler not in self._mine:
             self._mine[compiler] = asyncio.ensure_future(loop.run_in_executor(self._pool, _identity, compiler))
         mine = await asyncio.shield(self._mine[compiler])
-        difference = "the master cannot tell what it is"
-        if mine is not None:
+        if mine is None:
+            return False
 
-            def ask() -> str:
-                return str(link.bulk.compare_compiler(link.lease, compiler, mine))
+        def ask() -> str:
+            return str(link.bulk.compare_compiler(link.lease, compiler, mine))
 
-            try:
-                difference = await loop.run_in_executor(link.fetcher, ask)
-            except (CORBA.Exception, RuntimeError) as error:
-                difference = f"the slave does not say ({type(error).__name__})"
+        shown = compiler.decode(errors="backslashreplace")
+        try:
+            difference = await loop.run_in_executor(link.fetcher, ask)
+        except Exception as error:
+            log.info("slave %s does not say what its %s is: %s", link.name, shown, error)
+            return None
         if difference:
-            shown = compiler.decode(errors="backslashreplace")
             log.info("slave %s gets no job that needs %s: %s", link.name, shown, difference)
         return not difference
 
@@ -45,6 +48,6 @@ class CompilerCheck:
 def _identity(compiler: bytes) -> bytes | None:
     try:
         return identity(compiler)
-    except CompilerError as error:
-        log.info("%s", error)
+    except (CompilerError, OSError) as error:
+        log.warning("nothing that needs it travels: %s", error)
         return None

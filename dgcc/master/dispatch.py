@@ -2,29 +2,27 @@
 
 import asyncio
 import logging
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from dgcc.corba import CORBA, DGCC
+from dgcc.corba import DGCC
 from dgcc.master.clients import Client
 from dgcc.master.compilercheck import CompilerCheck
 from dgcc.master.home import HomeSlots
 from dgcc.master.joblist import END, Job, JobList, State
+from dgcc.master.orders import Orders, environment_of
 from dgcc.master.overseer import Action, AskCompiler, GoHome, Overseer, Send, Withdraw
 from dgcc.master.registry import SlaveLink, SlaveRegistry
 from dgcc.master.report import Fallback
-from dgcc.master.results import ResultError, fetch_large, take_result
-from dgcc.master.roots import links_on_the_way
+from dgcc.master.results import ResultError, fetch_large, is_large, take_result
+from dgcc.master.tasks import TaskSet
 from dgcc.master.trees import Trees
 from dgcc.master.verdict import Verdict, decide
 from dgcc.master.wire import Request
-
-# A job that has not ended by then is killed by its slave and tried elsewhere.
-JOB_DEADLINE_S = 1800
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +47,7 @@ class Dispatcher:
         self.fallbacks: list[Fallback] = []
         self.bytes_received = 0
         self.stopping = 0  # the signal that ends the build, if one does
+        self.scratch = Path()  # where large outputs wait until they are written
         self.local_slave = ""  # the name of the slave on this very host, if there is one
         self._loop = loop
         self._trees = trees
@@ -56,6 +55,8 @@ class Dispatcher:
         self._overseer = overseer
         self._home = HomeSlots(home_limit, self._start_home)
         self._check = CompilerCheck(pool)
+        self._orders = Orders(loop, registry, trees)
+        self._tasks = TaskSet()
         self._by_pid: dict[int, Job] = {}
         self._early: list[Job] = []  # released before the trees were read
         self._timer: asyncio.TimerHandle | None = None
@@ -79,14 +80,28 @@ class Dispatcher:
         """Make has released a recipe."""
         try:
             self._take(client, request)
-        except Exception:
-            log.exception("a mistake of the master's; a recipe runs at home, uncounted")
-            client.run_local()
+        except Exception as error:
+            job = self._by_pid.get(client.pid)
+            if job is None or job.work is None or job.work.client is not client:
+                log.exception("a mistake of the master's over a recipe, which runs at home uncounted")
+                client.run_local()
+            else:
+                self._rescue(job, error)
+
+    def _rescue(self, job: Job, error: BaseException) -> None:
+        """A mistake of the master's: whatever it was, the job's client must not wait for ever."""
+        log.error("a mistake of the master's over %s: it runs at home", job.label, exc_info=error)
+        if job.state is State.PLANNED:
+            self.jobs.move(job, State.READY, "released", time.monotonic())
+        if job.state in (State.READY, State.SENT):
+            self._overseer.cancelled(job.id, time.monotonic())
+            reason = f"a mistake of the master's ({error})"
+            self._fall_back(job, reason)
+            self._go_home(job, reason)
 
     def _take(self, client: Client, request: Request) -> None:
         now = time.monotonic()
-        environment = _environment(request.environment)
-        verdict = decide(request.program, request.argv, request.cwd, environment, self._trees.roots)
+        verdict = decide(request.program, request.argv, request.cwd, environment_of(request), self._trees.roots)
         job = self.jobs.released(request.cwd, request.target)
         job.work = Work(client, request, verdict)
         self._by_pid[client.pid] = job
@@ -115,7 +130,10 @@ class Dispatcher:
         early, self._early = self._early, []
         for job in early:
             if job.state is State.READY:
-                self._offer(job)
+                try:
+                    self._offer(job)
+                except Exception as error:
+                    self._rescue(job, error)
 
     def _offer(self, job: Job) -> None:
         work: Work = job.work
@@ -127,8 +145,7 @@ class Dispatcher:
         job = self._by_pid.get(client.pid)
         if job is None or job.state in END:
             return
-        if job.state is State.HOME and not job.work.failure:
-            return  # it has become the command itself; its end comes through on_local_end
+        # One that has become the command itself never comes here: its end comes through on_local_end.
         sent = job.state is State.SENT or job.state is State.READY
         self.jobs.move(job, State.CANCELLED, "its client is gone", time.monotonic())
         self._home.release(job.id)
@@ -151,9 +168,10 @@ class Dispatcher:
             return
         work: Work = job.work
         if wait_status:
-            self.jobs.move(job, State.FAILED, f"{work.failure}, and so at home", time.monotonic())
+            self.jobs.move(job, State.FAILED, "failed at home", time.monotonic())
         else:
-            self._fall_back(job, f"{work.failure}, but succeeded at home")
+            if work.failure:
+                self._fall_back(job, f"{work.failure}, but succeeded at home")
             self.jobs.move(job, State.DONE, "succeeded at home", time.monotonic())
         self._home.release(job.id)
         self._forget(job)
@@ -200,22 +218,25 @@ class Dispatcher:
     def perform(self, actions: list[Action] | None) -> None:
         """Do what the Overseer has decided."""
         for action in actions or ():
-            match action:
-                case Send(job_id, slave):
-                    self._send(job_id, slave)
-                case AskCompiler(slave, compiler):
-                    self._ask_compiler(slave, compiler)
-                case Withdraw(job_id, slave):
-                    self._withdraw(job_id, slave)
-                case GoHome(job_id, reason):
-                    job = self.jobs.get(job_id)
-                    if job is not None and job.state in (State.SENT, State.READY):
-                        self._fall_back(job, reason)
-                        self._go_home(job, reason)
+            job = self.jobs.get(action.job) if not isinstance(action, AskCompiler) else None
+            try:
+                self._do(action, job)
+            except Exception as error:
+                if job is not None:
+                    self._rescue(job, error)
         self._set_timer()
 
-    def _withdraw(self, job_id: int, lease: int) -> None:
-        self._call(lease, lambda link: link.ref.cancel(link.lease, [job_id]))
+    def _do(self, action: Action, job: Job | None) -> None:
+        match action:
+            case Send(_, lease) if job is not None:
+                self._send(job, lease)
+            case AskCompiler(lease, compiler):
+                self._tasks.start(self._compare(lease, compiler))
+            case Withdraw(job_id, lease):
+                self._orders.withdraw(job_id, lease)
+            case GoHome(_, reason) if job is not None and job.state in (State.SENT, State.READY):
+                self._fall_back(job, reason)
+                self._go_home(job, reason)
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -230,52 +251,17 @@ class Dispatcher:
         self._timer = None
         self.perform(self._overseer.tick(time.monotonic()))
 
-    def _call(self, lease: int, call: Callable[[SlaveLink], Any], failed: Callable[[str], None] | None = None) -> None:
-        """Make a call on a slave's sender; `failed` is told on the loop if the slave does not take it."""
-        link = self._registry.get(lease)
-        if link is None:
-            return
-
-        def run() -> None:
-            try:
-                call(link)
-            except CORBA.Exception as error:
-                text = getattr(error, "reason", "") or f"does not answer ({type(error).__name__})"
-                log.debug("slave %s: %s", link.name, error)
-                if failed is not None:
-                    self._loop.call_soon_threadsafe(failed, text)
-
-        link.sender.submit(run)
-
-    def _send(self, job_id: int, lease: int) -> None:
-        job = self.jobs.get(job_id)
-        link = self._registry.get(lease)
-        assert job is not None and link is not None
+    def _send(self, job: Job, lease: int) -> None:
+        now = time.monotonic()
         if job.state is State.SENT:  # its host was lost; it goes on to another
-            self.jobs.move(job, State.READY, "its host was lost", time.monotonic())
-        self.jobs.move(job, State.SENT, f"to {link.name}", time.monotonic())
+            self.jobs.move(job, State.READY, "its host was lost", now)
+        self.jobs.move(job, State.SENT, "to a slave", now)
         job.slave = lease
-        work: Work = job.work
-        request = work.request
-        order = DGCC.Job(
-            job.id, request.program, list(request.argv), request.cwd, list(request.environment), request.umask,
-            *self._trees.owner, request.same_file, JOB_DEADLINE_S, work.needs, self._links(request),
-        )  # fmt: skip
 
         def failed(why: str) -> None:
-            self.perform(self._overseer.host_failed(lease, job_id, why, time.monotonic()))
+            self.perform(self._overseer.host_failed(lease, job.id, why, time.monotonic()))
 
-        self._call(lease, lambda link: link.ref.run(link.lease, order), failed)
-
-    def _links(self, request: Request) -> list[Any]:
-        """The links by which $PWD leads to the working directory, where it does and is another path."""
-        shell_s = _environment(request.environment).get(b"PWD", b"")
-        if shell_s == request.cwd or not shell_s.startswith(b"/") or os.path.realpath(shell_s) != request.cwd:
-            return []
-        return [DGCC.PathLink(path, link) for path, link in links_on_the_way(shell_s, self._trees.roots)]
-
-    def _ask_compiler(self, lease: int, compiler: bytes) -> None:
-        self._loop.create_task(self._compare(lease, compiler))
+        self._orders.send(job, lease, failed)
 
     async def _compare(self, lease: int, compiler: bytes) -> None:
         link = self._registry.get(lease)
@@ -285,19 +271,29 @@ class Dispatcher:
 
     # ---- from slaves -----------------------------------------------------------------------------------------
 
-    def slave_joined(self, link: SlaveLink) -> None:
-        """A slave has registered."""
-        same_host = link.name == self.local_slave
-        now = time.monotonic()
-        self.perform(self._overseer.joined(link.lease, link.name, link.info.slots, now, same_host=same_host))
-
     def slave_left(self, link: SlaveLink, why: str) -> None:
         """A slave has left or is lost; the registry has forgotten it already."""
         self.perform(self._overseer.left(link.lease, why, time.monotonic()))
 
-    def slave_free(self, lease: int) -> None:
-        """A slave has reported free slots: the Overseer looks again."""
-        self.perform(self._overseer.tick(time.monotonic()))
+    def slave_holds(self, link: SlaveLink, held: set[int]) -> None:
+        """A slave has told which jobs it has. One that it has lacked twice in a row was lost on the way."""
+        lacking = {job for job in self._overseer.held_by(link.lease) if job not in held}
+        for job in lacking & link.lacking:
+            why = "the slave does not know of it any more"
+            self.perform(self._overseer.host_failed(link.lease, job, why, time.monotonic()))
+        link.lacking = lacking - link.lacking
+
+    def slave_free(self, link: SlaveLink) -> None:
+        """A slave has reported free slots: it moves from busy to free, and the Overseer looks again."""
+        now = time.monotonic()
+        if self._registry.get(link.lease) is not link:
+            return  # lost again meanwhile
+        if link.joined:
+            self.perform(self._overseer.tick(now))
+            return
+        link.joined = True
+        same_host = link.name == self.local_slave
+        self.perform(self._overseer.joined(link.lease, link.name, link.info.slots, now, same_host=same_host))
 
     def on_result(self, lease: int, result: Any) -> None:
         """A slave reports the end of a job."""
@@ -306,16 +302,19 @@ class Dispatcher:
         if link is None or job is None or job.state is not State.SENT or job.slave != lease:
             log.debug("a result that nobody waits for: job %d", result.id)
             return
+        if result.how is DGCC.PROTOCOL_FAILED:
+            # Asking another slave the same would get the same answer.
+            log.warning("slave %s: %s: %s", link.name, job.label, result.trouble)
+            self._give_up(job, lease, f"{link.name}: {result.trouble}")
+            return
         if result.how is not DGCC.ENDED:
             log.info("slave %s: %s: %s", link.name, job.label, result.trouble)
             self.perform(self._overseer.host_failed(lease, job.id, result.trouble, time.monotonic()))
             return
         try:
             self._take_result(link, job, result)
-        except Exception as error:  # whatever it was, the client must not wait for ever
-            log.exception("a mistake of the master's over the result of %s", job.label)
-            if job.state is State.SENT:
-                self._confirm(job, lease, f"the result from {link.name} could not be taken ({error})")
+        except Exception as error:
+            self._rescue(job, error)
 
     def _take_result(self, link: SlaveLink, job: Job, result: Any) -> None:
         lease = link.lease
@@ -325,10 +324,16 @@ class Dispatcher:
         if result.exit_code or result.signal_:
             how = f"signal {result.signal_}" if result.signal_ else f"exit code {result.exit_code}"
             self._confirm(job, lease, f"failed on {link.name} with {how}")
-        elif any(not f.data and f.what.size for f in result.files):
-            self._loop.create_task(self._fetch(job, link, result))
+        elif any(is_large(file) for file in result.files):
+            self._tasks.start(self._fetch(job, link, result))
         else:
             self._finish(job, lease, result, {})
+
+    def _give_up(self, job: Job, lease: int, reason: str) -> None:
+        actions = self._overseer.done(lease, job.id, time.monotonic())
+        self._fall_back(job, reason)
+        self._go_home(job, reason)
+        self.perform(actions)
 
     def _confirm(self, job: Job, lease: int, failure: str) -> None:
         job.work.failure = failure
@@ -337,16 +342,21 @@ class Dispatcher:
 
     async def _fetch(self, job: Job, link: SlaveLink, result: Any) -> None:
         try:
-            large = await self._loop.run_in_executor(link.fetcher, fetch_large, link, result)
-        except (CORBA.Exception, RuntimeError, OSError, ResultError) as error:
-            why = f"its outputs could not be fetched: {error}"
+            fetch = self._loop.run_in_executor(link.fetcher, fetch_large, link, result, self.scratch)
+            large = await fetch
+        except Exception as error:
+            why = f"its outputs could not be fetched ({error})"
             self.perform(self._overseer.host_failed(link.lease, job.id, why, time.monotonic()))
             return
         self.bytes_received += sum(path.stat().st_size for path in large.values())
-        if job.state is State.SENT and job.slave == link.lease:
-            self._finish(job, link.lease, result, large)
-        for path in large.values():
-            path.unlink(missing_ok=True)
+        try:
+            if job.state is State.SENT and job.slave == link.lease:
+                self._finish(job, link.lease, result, large)
+        except Exception as error:
+            self._rescue(job, error)
+        finally:
+            for path in large.values():
+                path.unlink(missing_ok=True)
 
     def _finish(self, job: Job, lease: int, result: Any, large: Mapping[int, Any]) -> None:
         """Write a successful job's outputs and let its client end."""
@@ -389,8 +399,3 @@ class Dispatcher:
         ended = [j for j in self.jobs if j.state in (State.DONE, State.FAILED)]
         remote = sum(j.remote for j in ended)
         return remote, sum(not j.remote and not j.fallback for j in ended), self.jobs.counts[State.FAILED]
-
-
-def _environment(entries: tuple[bytes, ...]) -> dict[bytes, bytes]:
-    pairs = (entry.partition(b"=") for entry in entries)
-    return {name: value for name, _, value in pairs}

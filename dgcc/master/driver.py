@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -105,12 +106,18 @@ def driver_environment(
 
 
 def start_driver(
-    command: Sequence[str], arguments: Sequence[str], socket_path: Path, jobs: int, tty: bool
+    command: Sequence[str],
+    arguments: Sequence[str],
+    socket_path: Path,
+    jobs: int,
+    tty: bool,
+    files: tuple[int, int] | None = None,
 ) -> "Driver":
     """Start a driver in the working directory, the process group and with the stdin of this process.
 
     `command` is the driver (`["make"]`, `["cmake", "--build", "b"]`), `arguments` are the user's own. With
     `tty` its stdout and stderr are a pseudo-terminal as wide as ours, read from Driver.terminal; else ours.
+    `files`: its soft and hard limit of open files, where they are not to be ours.
     Call it on the running loop. Raises DriverError where it cannot be started.
     """
     for needed in (HOOK, CLIENT):
@@ -128,7 +135,13 @@ def start_driver(
     line = driver_arguments(command, arguments, os.environ, jobs)
     ours, theirs = _open_terminal() if tty else (None, None)
     try:
-        process = subprocess.Popen(line, env=environment, stdout=theirs, stderr=theirs)
+        process = subprocess.Popen(
+            line,
+            env=environment,
+            stdout=theirs,
+            stderr=theirs,
+            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, files)) if files else None,
+        )
     except OSError as error:
         if ours is not None:
             os.close(ours)

@@ -103,6 +103,11 @@ class Overseer:
         known = self._jobs.get(job)
         return known.slave if known else None
 
+    def held_by(self, slave: int) -> set[int]:
+        """Return the jobs that a slave has been sent and has not ended."""
+        known = self._slaves.get(slave)
+        return set(known.jobs) if known else set()
+
     def wakeup(self, now: float) -> float | None:
         """Return when `tick` must next be called, or None if no time matters now."""
         times = [v.rests_until for v in self._slaves.values() if v.rests_until > now]
@@ -165,14 +170,17 @@ class Overseer:
             return None
         host = self._slaves[slave]
         host.jobs.discard(job)
-        host.failures += 1
-        host.rests_until = now + min(LONGEST_REST_S, FIRST_REST_S * 2 ** (host.failures - 1))
+        self._rest(host, now)
         return self._host_lost(job, slave, f"{host.name}: {why}") + self._match(now)
 
-    def compiler_known(self, slave: int, compiler: bytes, fits: bool, now: float) -> list[Action]:
-        """The answer to AskCompiler."""
-        if slave in self._slaves:
-            self._slaves[slave].fits[compiler] = fits
+    def compiler_known(self, slave: int, compiler: bytes, fits: bool | None, now: float) -> list[Action]:
+        """The answer to AskCompiler; None: the slave did not say, and is asked again after a rest."""
+        host = self._slaves.get(slave)
+        if host is not None and fits is None:
+            del host.fits[compiler]
+            self._rest(host, now)
+        elif host is not None:
+            host.fits[compiler] = fits
         return self._match(now)
 
     def tick(self, now: float) -> list[Action]:
@@ -180,6 +188,10 @@ class Overseer:
         return self._match(now)
 
     # ---- the rules -------------------------------------------------------------------------------------------
+
+    def _rest(self, host: _Slave, now: float) -> None:
+        host.failures += 1
+        host.rests_until = now + min(LONGEST_REST_S, FIRST_REST_S * 2 ** (host.failures - 1))
 
     def _host_lost(self, job: int, slave: int, why: str) -> list[Action]:
         known = self._jobs[job]

@@ -67,7 +67,7 @@ class Presence:
                     return
                 self.connect(self._names.host, self._names.port)
             assert self._farm is not None
-            if slots:
+            if slots and not self._closing:
                 self._start_slave(slots)
             self._bound = self._activate()
             self._farm.bind(MASTERS, self.name, self._bound)
@@ -76,6 +76,11 @@ class Presence:
                 inviter = Sender(f"invite {name}")
                 inviter.submit(self._invite, name, ref)
                 self._inviters.append(inviter)
+
+    def stay(self) -> None:
+        """Bind again if the naming service has lost the binding, as by a restart. Raises NamingError."""
+        if self._farm is not None and not self._closing:
+            self._farm.bind(MASTERS, self.name, self._bound)
 
     def _invite(self, name: str, ref: Any) -> None:
         assert self._farm is not None
@@ -111,27 +116,34 @@ class Presence:
     def close(self, links: Sequence[SlaveLink]) -> None:
         """Tell the slaves, unbind, and stop what `join` has started. Never raises for a peer that is gone."""
         self._closing = True
-        with self._busy:
-            if self._slave is not None:
-                self._slave.terminate()
-            said = [link.sender.submit(_dismiss, link) for link in links]
-            concurrent.futures.wait(said, _GOODBYE_S)
-            for link in links:
-                link.close()
-            for inviter in self._inviters:
-                inviter.shutdown()
-            if self._bound is not None and self._farm is not None and self._names is None:
-                self._farm.unbind(MASTERS, self.name)
-            if self._slave is not None:
-                try:
-                    self._slave.wait(_SLAVE_END_S)
-                except subprocess.TimeoutExpired:
-                    self._slave.kill()
-                    self._slave.wait()
-            if self._names is not None:
-                self._names.close()
-            if self._orb is not None and not Sender.stuck:  # it would wait for the calls under way
-                self._orb.destroy()
+        entered = self._busy.acquire(timeout=_GOODBYE_S)  # `join` may hang in a naming service that has stopped
+        try:
+            self._close(links)
+        finally:
+            if entered:
+                self._busy.release()
+
+    def _close(self, links: Sequence[SlaveLink]) -> None:
+        if self._slave is not None:
+            self._slave.terminate()
+        said = [link.sender.submit(_dismiss, link) for link in links]
+        concurrent.futures.wait(said, _GOODBYE_S)
+        for link in links:
+            link.close()
+        for inviter in self._inviters:
+            inviter.shutdown()
+        if self._bound is not None and self._farm is not None and self._names is None:
+            self._farm.unbind(MASTERS, self.name)
+        if self._slave is not None:
+            try:
+                self._slave.wait(_SLAVE_END_S)
+            except subprocess.TimeoutExpired:
+                self._slave.kill()
+                self._slave.wait()
+        if self._names is not None:
+            self._names.close()
+        if self._orb is not None and not Sender.stuck:  # it would wait for the calls under way
+            self._orb.destroy()
 
 
 def _dismiss(link: SlaveLink) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from dgcc.corba import DGCC
 from dgcc.master.registry import SlaveLink
 from dgcc.master.trees import Trees
+from dgcc.store.digests import TICK_NS
 from dgcc.store.entry import Output
 from dgcc.store.errors import StoreError
 from dgcc.store.wire import entry_from_wire
@@ -26,8 +27,8 @@ def is_large(output: Any) -> bool:
     return bool(not output.data and output.what.size)
 
 
-def fetch_large(link: SlaveLink, result: Any) -> dict[int, Path]:
-    """Fetch what was too large for the result, in pieces, into temporary files: index in `files` -> path.
+def fetch_large(link: SlaveLink, result: Any, directory: Path) -> dict[int, Path]:
+    """Fetch what was too large for the result, in pieces, into files in `directory`: index in `files` -> path.
 
     Blocks; raises ResultError for content that is not what the result announces, OSError, CORBA.Exception.
     """
@@ -35,7 +36,7 @@ def fetch_large(link: SlaveLink, result: Any) -> dict[int, Path]:
     try:
         for index, output in enumerate(result.files):
             if is_large(output):
-                handle, name = tempfile.mkstemp(prefix="dgcc-output-")
+                handle, name = tempfile.mkstemp(prefix="output-", dir=directory)
                 fetched[index] = Path(name)
                 with os.fdopen(handle, "wb") as file:
                     _fetch(link, result.id, index, output.what, file)
@@ -70,8 +71,9 @@ def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
         if index not in large and entry.size and hashlib.sha256(output.data).digest() != entry.digest:
             raise ResultError(f"content of '{os.fsdecode(entry.path)}' was damaged on the way")
         spool = os.fsencode(large[index]) if index in large else b""
-        # A time within the run is the moment of writing, which becomes now, on this machine's clock.
-        if entry.mtime_ns >= result.started_ns:
+        # A time within the run is the moment of writing, which becomes now, on this machine's clock. The kernel
+        # stamps files with a clock that lags behind the one that `started_ns` was read from.
+        if entry.mtime_ns >= result.started_ns - TICK_NS:
             entry = dataclasses.replace(entry, mtime_ns=0)
         by_root.setdefault(output.root, []).append(Output(entry, output.data, spool))
     for root, outputs in by_root.items():

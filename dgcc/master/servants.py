@@ -19,8 +19,8 @@ class Handlers(Protocol):
     def enlist(self, info: Any, ref: Any, bulk: Any) -> Any:
         """A slave registers, known by two references, the second for long calls; returns its DGCC.Lease."""
 
-    def renew(self, lease: int, now: Any) -> None:
-        """A slave renews its lease and tells its load."""
+    def renew(self, lease: int, load: Any, held: list[int]) -> None:
+        """A slave renews its lease and tells its load and its jobs."""
 
     def free(self, lease: int, slots: int) -> None:
         """A slave has idle slots."""
@@ -80,9 +80,9 @@ class RegistryServant(DGCC__POA.SlaveRegistry):
         set_call_timeout(bulk, BULK_TIMEOUT_MS)
         return self._gate.call(self._handlers.enlist, info, who, bulk)
 
-    def renew(self, lease: int, now: Any) -> None:
+    def renew(self, lease: int, now: Any, held: list[int]) -> None:
         """See the IDL."""
-        self._gate.call(self._handlers.renew, lease, now)
+        self._gate.call(self._handlers.renew, lease, now, held)
 
     def free(self, lease: int, slots: int) -> None:
         """See the IDL."""

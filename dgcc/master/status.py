@@ -1,7 +1,7 @@
 """The status line of a running build on a terminal, kept below make's own output."""
 
-import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -32,8 +32,9 @@ class StatusLine:
     that a prompt or a half-written line of the build is never overwritten.
     """
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        """`write` puts bytes on the terminal."""
+        self._write = write
         self._shown = ""
         self._line_start = True
 
@@ -61,8 +62,3 @@ class StatusLine:
     def _draw(self, text: str) -> None:
         self._shown = text
         self._write(b"\r" + text.encode() + b"\x1b[K")
-
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]

@@ -4,8 +4,8 @@ Whoever meets a binding whose process is gone removes it.
 """
 
 import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from dgcc.corba import CORBA, CosNaming, set_call_timeout
 
@@ -14,6 +14,9 @@ MASTERS = "masters"
 SLAVES = "slaves"
 _PROBE_TIMEOUT_MS = 3000
 _PAGE = 100
+_NAMESAKES = 64
+
+_T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +45,13 @@ class Farm:
         """Connect. Raises NamingError if nothing that speaks CosNaming answers there."""
         self.address = f"{host}:{port}"
         shown = f"[{host}]" if ":" in host else host
+        self._found = orb.string_to_object(f"corbaloc:iiop:1.2@{shown}:{port}/NameService")
+        self._contexts: dict[str, Any] = {}
+        self._open()
+
+    def _open(self) -> None:
         try:
-            found = orb.string_to_object(f"corbaloc:iiop:1.2@{shown}:{port}/NameService")
-            root = found._narrow(CosNaming.NamingContext)
+            root = self._found._narrow(CosNaming.NamingContext)
             if root is None:
                 raise NamingError(f"what answers at {self.address} is not a naming service")
             top = self._context(root, "dgcc")
@@ -68,12 +75,50 @@ class Farm:
                     continue
         raise NamingError(f"the naming context '{name}' comes and goes; is another naming service's log in use?")
 
+    def _ask(self, kind: str, question: Callable[[Any], _T]) -> _T:
+        """Put a question to a context, to a new one where a restart of the naming service has lost it."""
+        try:
+            try:
+                return question(self._contexts[kind])
+            except (CORBA.OBJECT_NOT_EXIST, CORBA.COMM_FAILURE):
+                self._open()
+                return question(self._contexts[kind])
+        except CORBA.SystemException as error:
+            raise NamingError(f"the naming service at {self.address} does not answer: {error}") from error
+
     def bind(self, kind: str, name: str, ref: CORBA.Object) -> None:
         """Bind `ref` as `name` under `kind`, in place of what had that name. Raises NamingError."""
+        path = [CosNaming.NameComponent(name, "")]
         try:
-            self._contexts[kind].rebind([CosNaming.NameComponent(name, "")], ref)
-        except CORBA.Exception as error:
+            self._ask(kind, lambda context: context.rebind(path, ref))
+        except CORBA.UserException as error:
             raise NamingError(f"cannot register as dgcc/{kind}/{name} at {self.address}: {error}") from error
+
+    def claim(self, kind: str, wanted: str, ref: CORBA.Object) -> str:
+        """Bind `ref` as `wanted`, or with a number behind it where a living process has that name.
+
+        Returns the name. Raises NamingError.
+        """
+        for number in range(1, _NAMESAKES):
+            name = wanted if number == 1 else f"{wanted}-{number}"
+            if self._take(kind, name, ref):
+                return name
+        raise NamingError(f"{_NAMESAKES} processes are named like '{wanted}' already; choose another --name")
+
+    def _take(self, kind: str, name: str, ref: CORBA.Object) -> bool:
+        """Bind a name that no living process has; False if one does."""
+        path = [CosNaming.NameComponent(name, "")]
+        for _ in range(2):  # a dead holder is met once, and removed
+            try:
+                self._ask(kind, lambda context: context.bind(path, ref))
+                return True
+            except CosNaming.NamingContext.AlreadyBound:
+                holder = dict(self.bindings(kind)).get(name)
+                if holder is not None and self.prune(kind, name, holder):
+                    return bool(holder._is_equivalent(ref))
+            except CORBA.UserException as error:
+                raise NamingError(f"'{name}' cannot be a name in the farm: {error}") from error
+        return False
 
     def unbind(self, kind: str, name: str, ref: CORBA.Object | None = None) -> None:
         """Remove the binding; with `ref`, only if it is still that object's. Gone already is fine."""
@@ -89,12 +134,8 @@ class Farm:
 
         Raises NamingError if the Naming Service does not answer.
         """
-        try:
-            names = self._names(self._contexts[kind])
-        except CORBA.SystemException as error:
-            raise NamingError(f"the naming service at {self.address} stopped answering: {error}") from error
         found = []
-        for name in names:
+        for name in self._ask(kind, self._names):
             try:
                 found.append((name, self._contexts[kind].resolve([CosNaming.NameComponent(name, "")])))
             except CORBA.Exception:
@@ -116,15 +157,6 @@ class Farm:
         log.debug("dgcc/%s/%s is dead: removed", kind, name)
         self.unbind(kind, name, ref)
         return False
-
-    def members(self, kind: str) -> Iterator[tuple[str, Any]]:
-        """Yield (name, reference) of each living process bound under `kind`; remove the bindings of dead ones.
-
-        Raises NamingError if the Naming Service does not answer.
-        """
-        for name, ref in self.bindings(kind):
-            if self.prune(kind, name, ref):
-                yield name, ref
 
     @staticmethod
     def _names(context: Any) -> list[str]:

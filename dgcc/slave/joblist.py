@@ -49,6 +49,11 @@ class JobList:
                 self._queues.pop(session, None)
             return [job.id for job in gone]
 
+    def waiting(self, session: Any) -> list[int]:
+        """Return the ids of the waiting jobs of `session`."""
+        with self._lock:
+            return [job.id for job in self._queues.get(session, ())]
+
     def close(self, takers: int) -> None:
         """Wake up to `takers` blocked job processes for good."""
         with self._lock:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dgcc.corba import CORBA, DGCC
-from dgcc.slave.session import ProtocolTrouble, Running, Session
+from dgcc.slave.session import ProtocolTrouble, Running, Session, failed_result
 from dgcc.store.entry import Entry, Kind
 from dgcc.store.errors import BadDigest, BadPath, BadVersion, StoreError, UnknownLayer
 from dgcc.store.jail import (
@@ -27,6 +27,7 @@ from dgcc.store.jail import (
     probe,
     remove_scratch,
 )
+from dgcc.store.jailspec import BadSpec
 from dgcc.store.scratch import scratch_directory
 from dgcc.store.wire import entry_to_wire
 
@@ -80,8 +81,8 @@ class Runner:
         Returns its DGCC.Result; the scratch directory, for the caller to remove; and the outputs left there for
         the master to fetch, by their index in the result. `lock` guards `running`.
         """
-        result = DGCC.Result(job.id, DGCC.HOST_FAILED, "", 0, 0, 0.0, 0.0, 0, time.time_ns(), 0, [], [])
-        scratch = None
+        result = failed_result(job.id, "")
+        scratch, protocol = None, False
         try:
             lowers = []
             for need in job.layers:
@@ -102,15 +103,21 @@ class Runner:
             self._fill(result, ended)
             return result, scratch, kept
         except JailCancelled:
-            result.trouble = "the job was cancelled"
-        except (ProtocolTrouble, BadDigest, BadPath, BadVersion, UnknownLayer) as error:
-            result.how, result.trouble = DGCC.PROTOCOL_FAILED, str(error)
+            trouble = "the job was cancelled"
+        except (ProtocolTrouble, BadDigest, BadPath, BadSpec, BadVersion, UnknownLayer) as error:
+            protocol, trouble = True, str(error)
         except StoreError as error:
-            result.trouble = str(error)
+            trouble = str(error)
         except CORBA.SystemException as error:
-            result.trouble = f"the master does not answer ({type(error).__name__})"
+            trouble = f"the master does not answer ({type(error).__name__})"
         except OSError as error:
-            result.trouble = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+            trouble = f"{error.strerror}: {error.filename!r}" if error.filename else str(error)
+        except Exception as error:
+            log.exception("a mistake of the slave's over job %d", job.id)
+            trouble = f"a mistake of the slave's ({type(error).__name__})"
+        result = failed_result(job.id, trouble)
+        if protocol:
+            result.how = DGCC.PROTOCOL_FAILED
         return result, scratch, {}
 
     def _spec(self, job: Any, host: str, place: Path, lowers: list[Path]) -> JailSpec:

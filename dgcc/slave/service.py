@@ -1,5 +1,6 @@
 """The slave process: its CORBA object, its job processes, its heartbeat."""
 
+import dataclasses
 import logging
 import platform
 import queue
@@ -15,7 +16,6 @@ import psutil
 import dgcc
 from dgcc.corba import CORBA, DGCC, DGCC__POA
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm, NamingError
-from dgcc.naming.sender import Sender
 from dgcc.slave.joblist import JobList
 from dgcc.slave.mirrors import MirrorPool
 from dgcc.slave.runner import Runner
@@ -57,10 +57,11 @@ class Slave(DGCC__POA.Slave):
         self._jobs = JobList()
         self._idle = 0
         self._ended: queue.SimpleQueue[Session | None] = queue.SimpleQueue()  # sessions to end; None: no more
-        self._registering: set[str] = set()  # masters, by their reference, that are being registered with
+        self._registering: set[str] = set()  # names of masters that are being registered with
         self.over = threading.Event()
-        self._blobs = BlobStore(options.store / "blobs", options.store_limit)
-        self._mirrors = MirrorPool(options.store / "mirrors", self._blobs, options.owner)
+        half = options.store_limit // 2
+        self._blobs = BlobStore(options.store / "blobs", half)
+        self._mirrors = MirrorPool(options.store / "mirrors", self._blobs, options.owner, half)
         self._runner = Runner(options.store / "jobs", options.owner)
         self.ref = self._this_on(poa)
         self._threads = [
@@ -70,6 +71,11 @@ class Slave(DGCC__POA.Slave):
 
     def _this_on(self, poa: Any) -> Any:
         return poa.id_to_reference(poa.activate_object(self))._narrow(DGCC.Slave)
+
+    @property
+    def name(self) -> str:
+        """Its name in the farm, once started."""
+        return self._options.name
 
     @property
     def slots(self) -> int:
@@ -82,7 +88,8 @@ class Slave(DGCC__POA.Slave):
         """Bind under dgcc/slaves, register with every master there is, start the job processes."""
         for thread in (*self._threads, self._keeper):
             thread.start()
-        self._farm.bind(SLAVES, self._options.name, self.ref)
+        name = self._farm.claim(SLAVES, self._options.name, self.ref)
+        self._options = dataclasses.replace(self._options, name=name)
         self._find_masters()
 
     def stop(self) -> None:
@@ -103,7 +110,7 @@ class Slave(DGCC__POA.Slave):
         served = {session.name for session in list(self._sessions.values())}
         for name, ref in self._farm.bindings(MASTERS):
             if name not in served:
-                Sender(f"find {name}").submit(self._meet, name, ref)
+                _aside(f"find {name}", self._meet, name, ref)
 
     def _meet(self, name: str, ref: Any) -> None:
         if self._farm.prune(MASTERS, name, ref):
@@ -118,7 +125,7 @@ class Slave(DGCC__POA.Slave):
 
     def invite(self, who: Any) -> None:
         """See the IDL."""
-        Sender("register").submit(self._register, who)
+        _aside("register", self._register, who)
 
     def _session(self, lease: int) -> Session:
         with self._lock:
@@ -134,7 +141,10 @@ class Slave(DGCC__POA.Slave):
     def cancel(self, lease: int, which: list[int]) -> None:
         """See the IDL."""
         session = self._session(lease)
-        self._jobs.withdraw(session, which)
+        waiting = self._jobs.withdraw(session, which)
+        with self._lock:
+            # One that has just been taken up is not among the running yet.
+            session.cancelled.update(set(which) - set(waiting))
         self._kill(session, which)
 
     def _kill(self, session: Session, which: Collection[int] | None) -> None:
@@ -208,7 +218,7 @@ class Slave(DGCC__POA.Slave):
     def _work(self, session: Session, job: Any) -> None:
         running = Running()
         with self._lock:
-            if session.ended:
+            if session.ended or job.id in session.cancelled:
                 return
             session.running[job.id] = running
         scratch = None
@@ -219,13 +229,18 @@ class Slave(DGCC__POA.Slave):
                 if wanted and kept and scratch is not None:
                     session.kept[job.id] = (scratch, kept)
                     scratch = None
+                if wanted:
+                    session.undelivered.add(job.id)
             if wanted:
-                session.sender.submit(_quietly, session, lambda: session.overseer.done(session.lease, result))
+                session.sender.submit(session.deliver, result)
         finally:
             with self._lock:
                 session.running.pop(job.id, None)
+                last = session.ended and not session.running
             if scratch is not None:
                 self._runner.remove(scratch)
+            if last:
+                session.forget()
 
     # ---- talking to masters ----------------------------------------------------------------------------------
 
@@ -238,11 +253,14 @@ class Slave(DGCC__POA.Slave):
                 self._heartbeat()
                 if time.monotonic() > rebind:
                     rebind = time.monotonic() + _REBIND_S
-                    self._stay_bound()
+                    _aside("rebind", self._stay_bound)
                 continue
             if session is None:
                 return
-            self._end(session, say=False)
+            try:
+                self._end(session, say=False)
+            except Exception as error:  # leases must be kept whatever happens to one session
+                log.error("ending the session with %s: %s", session.name, error)
 
     def _stay_bound(self) -> None:
         """Masters must find us, and we them, even if the Naming Service was restarted meanwhile."""
@@ -284,10 +302,15 @@ class Slave(DGCC__POA.Slave):
                 self._lose(session)  # stopped, or cut off; its sender may hang for longer
             elif since >= session.lease_s / 6 and not session.renewing:
                 session.renewing = True
-                session.sender.submit(self._renew, session, load)
+                session.sender.submit(self._renew, session, load, self._held(session))
 
-    def _renew(self, session: Session, load: Any) -> None:
-        lives = session.renew(load)
+    def _held(self, session: Session) -> list[int]:
+        """The jobs that this slave has of a session. One between two of the lists is told the next time."""
+        with self._lock:
+            return sorted({*self._jobs.waiting(session), *session.running, *session.undelivered})
+
+    def _renew(self, session: Session, load: Any, held: list[int]) -> None:
+        lives = session.renew(load, held)
         session.renewing = False
         if not lives:
             self._lose(session)
@@ -315,10 +338,18 @@ class Slave(DGCC__POA.Slave):
             time.sleep(0.01)
         for scratch, _ in session.kept.values():
             self._runner.remove(scratch)
-        session.forget()
+        with self._lock:
+            last = not session.running  # else the last of its job processes sees to it
+        if last:
+            session.forget()
         log.info("master %s served", session.name)
         if self._options.once and not self._sessions:
             self.over.set()
+
+
+def _aside(name: str, function: Callable[..., None], *arguments: Any) -> None:
+    """Run something that may wait for a peer on a thread that nobody waits for."""
+    threading.Thread(target=function, args=arguments, name=name, daemon=True).start()
 
 
 def _quietly(session: Session, call: Callable[[], Any]) -> None:

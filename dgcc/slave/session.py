@@ -14,7 +14,15 @@ from dgcc.store.mirror import Mirror
 from dgcc.store.sync import follow
 from dgcc.store.wire import RemoteSource
 
+_DELIVER_PAUSE_S = 0.2
+
 log = logging.getLogger(__name__)
+
+
+def failed_result(job: int, trouble: str) -> Any:
+    """A DGCC.Result of a job that this slave could not run, whatever bytes are in `trouble`."""
+    text = trouble.encode("utf-8", "backslashreplace").decode()
+    return DGCC.Result(job, DGCC.HOST_FAILED, text, 0, 0, 0.0, 0.0, 0, time.time_ns(), 0, [], [])
 
 
 class ProtocolTrouble(Exception):
@@ -59,6 +67,8 @@ class Session:
         self._layers: dict[str, LayerCopy] = {}
         self._lock = threading.Lock()
         self.running: dict[int, Running] = {}
+        self.cancelled: set[int] = set()  # jobs that were withdrawn when they were neither waiting nor running
+        self.undelivered: set[int] = set()  # jobs with a result that the master has not taken yet
         self.kept: dict[int, tuple[Path, dict[int, Path]]] = {}  # job -> scratch, files the master fetches
 
     def enlist(self, info: Any, ref: Any) -> None:
@@ -90,10 +100,34 @@ class Session:
                 raise ProtocolTrouble(f"the master has no version {need.version} of {need.layer}")
         return copy.mirror.tree, received
 
-    def renew(self, load: Any) -> bool:
+    def deliver(self, result: Any) -> None:
+        """Hand a result to the master, again and again until it has it or the session ends. On the sender."""
+        try:
+            self.overseer.done(self.lease, result)
+        except (CORBA.COMM_FAILURE, CORBA.TRANSIENT, CORBA.TIMEOUT) as error:
+            log.info("master %s did not take a result yet: %s", self.name, error)
+            time.sleep(_DELIVER_PAUSE_S)
+            if not self.ended:
+                self.sender.submit(self.deliver, result)  # behind what else is to be said, such as renewals
+            return
+        except DGCC.UnknownLease:
+            pass
+        except Exception as error:
+            log.error("the result of job %d cannot be sent: %s", result.id, error)
+            self._deliver_failure(result.id, type(error).__name__)
+        self.undelivered.discard(result.id)
+
+    def _deliver_failure(self, job: int, what: str) -> None:
+        bare = failed_result(job, f"its result cannot be sent ({what})")
+        try:
+            self.overseer.done(self.lease, bare)
+        except CORBA.Exception as error:
+            log.info("master %s: %s", self.name, error)  # it finds the job missing at the next renewals
+
+    def renew(self, load: Any, held: list[int]) -> bool:
         """Renew the lease. False: the master is gone, or has given us up."""
         try:
-            self.registry.renew(self.lease, load)
+            self.registry.renew(self.lease, load, held)
         except (DGCC.UnknownLease, CORBA.OBJECT_NOT_EXIST):
             return False
         except CORBA.SystemException as error:
@@ -107,7 +141,7 @@ class Session:
     def forget(self) -> None:
         """End: kill what runs, give the mirrors back. Call once no job process works for this session any more."""
         self.sender.shutdown()
-        with self._lock:
+        with self._lock:  # a second call finds nothing left
             for copy in self._layers.values():
                 self._mirrors.release(copy.mirror)
             self._layers.clear()

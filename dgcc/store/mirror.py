@@ -43,6 +43,7 @@ class Mirror:
         self.blobs = blobs
         self._owner = owner
         self._mutex = threading.RLock()
+        self._closed = False
         self._serial = itertools.count()
         self._can_clone = True
         self._mentioned: set[bytes] | None = None
@@ -96,6 +97,8 @@ class Mirror:
             components(entry.path)
         lost = []
         with self._mutex:
+            if self._closed:
+                raise ValueError("the mirror is closed")
             try:
                 for entry in entries:
                     try:
@@ -110,6 +113,7 @@ class Mirror:
     def close(self) -> None:
         """Record what is here for the next session and give the directory up. No call is allowed then."""
         with self._mutex:
+            self._closed = True
             os.close(self._tree_fd)
             os.close(self._incoming_fd)
             try:

@@ -1,0 +1,88 @@
+"""Receives what slaves say: registers them, keeps their leases, passes on their results. On the master's loop only."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from dgcc.corba import CORBA, DGCC
+from dgcc.master.dispatch import Dispatcher
+from dgcc.master.registry import LEASE_S, SlaveLink, SlaveRegistry
+from dgcc.master.trees import Trees
+
+log = logging.getLogger(__name__)
+
+
+class Reception:
+    """The handlers behind the servants (see servants.Handlers), and the watch over leases."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, registry: SlaveRegistry, dispatcher: Dispatcher, trees: Trees):
+        self._loop = loop
+        self._registry = registry
+        self._dispatcher = dispatcher
+        self._trees = trees
+
+    def enlist(self, info: Any, ref: Any, bulk: Any) -> Any:
+        """A slave registers. It gets jobs from its first `free` on, when it knows its own lease."""
+        before = self._registry.named(info.name)
+        if before is not None:
+            self._lose(before.lease, "has registered anew")
+        link = self._registry.enlist(info, ref, bulk, time.monotonic())
+        log.info("slave %s has joined with %d slots", link.name, info.slots)
+        return DGCC.Lease(link.lease, LEASE_S)
+
+    def renew(self, lease: int, load: Any, held: list[int]) -> None:
+        """A slave renews its lease, and tells which jobs it has."""
+        link = self._registry.renew(lease, time.monotonic())
+        self._loop.call_soon(self._dispatcher.slave_holds, link, set(held))
+
+    def free(self, lease: int, slots: int) -> None:
+        """A slave has idle slots."""
+        link = self._registry.renew(lease, time.monotonic())
+        self._loop.call_soon(self._dispatcher.slave_free, link)
+
+    def leave(self, lease: int) -> None:
+        """A slave goes."""
+        link = self._registry.remove(lease, lost=False)
+        if link is not None:
+            log.info("slave %s has left", link.name)
+            self._loop.call_soon(self._dispatcher.slave_left, link, "has left")
+
+    def done(self, lease: int, result: Any) -> None:
+        """A slave reports the end of a job."""
+        self._registry.renew(lease, time.monotonic())
+        self._loop.call_soon(self._dispatcher.on_result, lease, result)
+
+    def changes(self, layer: str, since: int) -> Any:
+        """A slave reads a layer."""
+        return self._trees.changes(layer, since)
+
+    # ---- leases ----------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Lose the slaves whose leases have run out; ask those that are late whether they live. Call it often."""
+        now = time.monotonic()
+        for link in self._registry.expired(now):
+            self._lose(link.lease, "does not renew its lease")
+        for link in self._registry.late(now):
+            link.probed = True
+            link.fetcher.submit(self._probe, link)
+
+    def _probe(self, link: SlaveLink) -> None:
+        """On the slave's own thread: a process that is gone refuses at once, so its lease need not run out."""
+        try:
+            gone = link.ref._non_existent()
+        except CORBA.SystemException as error:
+            gone = not isinstance(error, CORBA.TIMEOUT)
+        self._loop.call_soon_threadsafe(self._probed, link, gone)
+
+    def _probed(self, link: SlaveLink, gone: bool) -> None:
+        link.probed = False
+        if gone:
+            self._lose(link.lease, "is gone")
+
+    def _lose(self, lease: int, why: str) -> None:
+        link = self._registry.remove(lease, lost=True)
+        if link is not None:
+            log.info("slave %s %s: lost", link.name, why)
+            self._dispatcher.slave_left(link, why)
