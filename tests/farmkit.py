@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dgcc.naming.server import OwnNames
+from dgcc.store.scratch import in_memory
 
 BIN = Path(sys.executable).parent
 TOP = Path(__file__).resolve().parents[1]
@@ -152,6 +153,9 @@ def farm(directory: Path, *slaves: str, slots: int = 1, user: int | None = None)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+            # What a slave that was killed has left in memory, its next start would remove.
+            for store in directory.glob("store/*"):
+                shutil.rmtree(in_memory(store / "jobs", uid=user), ignore_errors=True)
 
 
 def snapshot(top: Path) -> dict[str, tuple[Any, ...]]:

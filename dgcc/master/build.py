@@ -79,6 +79,7 @@ class Build:
         began = time.monotonic()
         files = _raise_file_limit()
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_log_mishap)
         self._interrupt = asyncio.Event()
         options = self.options
         self._trees = Trees(options.roots, self._name)
@@ -111,7 +112,7 @@ class Build:
             if code < 0 and not self.signal:
                 self.signal = -code
         finally:
-            self._planner.cancel()
+            await self._loop.run_in_executor(self._thread("plan's end"), self._planner.cancel)
             for task in tasks:
                 task.cancel()
             self._dispatcher.stop(signals.SIGTERM)
@@ -246,6 +247,11 @@ class Build:
             write(f"dgcc: {text}\n")
         if self.options.report is not None:
             self._report.write(self.options.report)
+
+
+def _log_mishap(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What goes wrong in the loop itself, such as a connection refused for want of descriptors, in one line."""
+    log.error("%s: %s", context.get("message"), context.get("exception"))
 
 
 def _raise_file_limit() -> tuple[int, int]:

@@ -65,6 +65,7 @@ class _Slave:
 class _Job:
     compilers: tuple[bytes, ...]
     tried: set[int] = field(default_factory=set)
+    trouble: str = ""  # what went wrong on the last of them
     slave: int | None = None
 
 
@@ -197,6 +198,7 @@ class Overseer:
         known = self._jobs[job]
         known.slave = None
         known.tried.add(slave)
+        known.trouble = why
         if len(known.tried) >= HOSTS_PER_JOB:
             del self._jobs[job]
             return [GoHome(job, f"{why}; {len(known.tried)} hosts tried")]
@@ -261,5 +263,5 @@ class Overseer:
         if tried + misfit < len(self._slaves):
             return ""
         if misfit == 0:
-            return "the only slave failed it"
+            return f"{known.trouble}; there is no other slave"
         return "no slave has this compiler"

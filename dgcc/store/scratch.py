@@ -11,6 +11,12 @@ MEMORY = Path("/dev/shm")
 _LEAST_FREE = 2 << 30  # bytes; a link may write a gigabyte, and containers often have 64 MiB here
 
 
+def in_memory(disk: Path, *, memory: Path = MEMORY, uid: int | None = None) -> Path:
+    """Where scratch directories for `disk` go in memory, if they do; `uid` is the slave's, by default ours."""
+    name = hashlib.sha256(os.fsencode(disk.resolve())).hexdigest()[:16]
+    return memory / f"dgcc-{os.geteuid() if uid is None else uid}-{name}"
+
+
 def scratch_directory(
     disk: Path, *, outside: tuple[int, int] = (NOBODY, NOBODY), memory: Path = MEMORY
 ) -> Path:
@@ -21,8 +27,7 @@ def scratch_directory(
     In a user namespace, memory needs Linux 6.6. outside: as for `probe`. Raises OSError.
     """
     disk.mkdir(parents=True, exist_ok=True)
-    name = hashlib.sha256(os.fsencode(disk.resolve())).hexdigest()[:16]
-    chosen = memory / f"dgcc-{os.geteuid()}-{name}"
+    chosen = in_memory(disk, memory=memory)
     try:
         free = os.statvfs(memory)
         if free.f_bavail * free.f_frsize < _LEAST_FREE:

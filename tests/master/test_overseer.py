@@ -55,7 +55,7 @@ def test_a_failing_host_rests_longer_each_time():
     for job in range(1, 5):
         overseer.ready(job, CC, now)
         assert overseer.holder(job) == 1
-        assert overseer.host_failed(1, job, "disk full", now) == [GoHome(job, "the only slave failed it")]
+        assert overseer.host_failed(1, job, "disk full", now) == [GoHome(job, "s1: disk full; there is no other slave")]
         until = overseer.wakeup(now)
         rests.append(until - now)
         now = until

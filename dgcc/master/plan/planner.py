@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import tempfile
+import threading
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dgcc.store import jail
 from dgcc.store.errors import StoreError
 
 _DEADLINE_S = 120.0
+_END_S = 3.0
 _MOST_OUTPUT = 512 << 20  # bytes; git's own database is 15 MB
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ class Planner:
         self._roots = roots
         self._run: jail.JailRun | None = None
         self._cancelled = False
+        self._clean = threading.Event()  # no file or process of a dry run is left
+        self._clean.set()
 
     async def read(self, pool: Executor) -> Plan | None:
         """Return what make would do, or None where it cannot be asked: the plan is advice, never needed."""
@@ -35,29 +39,38 @@ class Planner:
         return await asyncio.get_running_loop().run_in_executor(pool, self._ask, self._command)
 
     def cancel(self) -> None:
-        """End the dry run if it is under way, or keep it from starting."""
+        """End the dry run if it is under way, or keep it from starting; returns when nothing of it is left."""
         self._cancelled = True
         if self._run is not None:
             self._run.kill()
+        self._clean.wait(_END_S)
 
     def _ask(self, command: list[str]) -> Plan | None:
-        scratch = Path(tempfile.mkdtemp(prefix="dgcc-plan-", dir="/var/tmp"))
+        self._clean.clear()
         try:
-            spec = jail.JailSpec(
-                scratch=scratch, program=os.fsencode(command[0]), argv=tuple(os.fsencode(c) for c in command),
-                env=tuple(os.environb[k].join((k + b"=", b"")) for k in os.environb if k != b"LC_ALL")
-                + (b"LC_ALL=C",),
-                cwd=os.getcwdb(), inside_uid=os.getuid(), inside_gid=os.getgid(), binds=(),
-                overlays=tuple(jail.Overlay(root, (root,)) for root in self._roots), host_root=True,
-            )  # fmt: skip
-            self._run = jail.JailRun(spec, merge=False, deadline_s=_DEADLINE_S, max_output=_MOST_OUTPUT)
             if self._cancelled:
                 return None
-            result = self._run.run()
-            lines = b"".join(data for fd, data in result.chunks if fd == 1).splitlines(keepends=True)
-            return parse(lines, os.getcwdb())
+            printed = self._dry_run(command)
         except (StoreError, OSError) as error:
             log.info("no plan: %s", error)
             return None
+        finally:
+            self._clean.set()
+        return parse(printed.splitlines(keepends=True), os.getcwdb())
+
+    def _dry_run(self, command: list[str]) -> bytes:
+        scratch = Path(tempfile.mkdtemp(prefix="dgcc-plan-", dir="/var/tmp"))
+        try:
+            environment = {**os.environb, b"LC_ALL": b"C"}  # its messages are to be read
+            spec = jail.JailSpec(
+                scratch=scratch, program=os.fsencode(command[0]), argv=tuple(os.fsencode(c) for c in command),
+                env=tuple(name + b"=" + value for name, value in environment.items()), cwd=os.getcwdb(),
+                inside_uid=os.getuid(), inside_gid=os.getgid(), binds=(), host_root=True,
+                overlays=tuple(jail.Overlay(root, (root,)) for root in self._roots),
+            )  # fmt: skip
+            self._run = jail.JailRun(spec, merge=False, deadline_s=_DEADLINE_S, max_output=_MOST_OUTPUT)
+            if self._cancelled:
+                self._run.kill()
+            return b"".join(data for fd, data in self._run.run().chunks if fd == 1)
         finally:
             jail.remove_scratch(scratch)
