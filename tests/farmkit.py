@@ -15,11 +15,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dgcc.naming.server import OwnNames
 from dgcc.store.scratch import in_memory
 
 BIN = Path(sys.executable).parent
 TOP = Path(__file__).resolve().parents[1]
+
+
+def needs_root(what: str) -> None:
+    """Skip the test where it is not run by root, saying what it lacks."""
+    if os.geteuid() != 0:
+        pytest.skip(f"needs root: {what}")
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:

@@ -133,6 +133,7 @@ def test_a_remote_failure_that_home_does_not_share_is_counted(farm: Farm, projec
 
 def test_a_slave_with_another_compiler_gets_no_job_for_it(project: Path, tmp_path: Path):
     """The slave runs where /usr/lib/gcc's cc1 is another file: a byte more at its end."""
+    farmkit.needs_root("mounts another file over the compiler's")
     cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True, check=True).stdout.strip()
     other = tmp_path / "cc1"
     shutil.copy(cc1, other)
@@ -176,6 +177,16 @@ def test_bad_settings_are_told_in_one_line(project: Path, tmp_path: Path, argume
     assert ended.returncode == 2
     assert said in ended.stderr and len(ended.stderr.strip().splitlines()) == 1
     assert not (project / "made").exists()
+
+
+def test_a_slave_of_the_master_s_own_joins_the_farm(farm: Farm, project: Path):
+    slow_project(project, 12, 0.3)
+    built = farm.master(project, "--local-slave", "1")
+    assert built.code == 0 and built.jobs["remote"] == 12, built.err
+    own = [name for name in built.report["slaves"] if name.startswith("local-")]
+    assert len(own) == 1 and built.report["slaves"][own[0]]["jobs"] > 0
+    again = farm.master(project, "-B")
+    assert set(again.report["slaves"]) == {"a", "b"}, "it has gone with its master"
 
 
 def test_once_serves_one_master_and_ends(farm: Farm, project: Path):

@@ -17,6 +17,7 @@ def run(command: str) -> None:
 @pytest.fixture
 def hosts() -> Iterator[dict[str, str]]:
     """Three hosts: the prefix for commands that run on each, and addresses 10.79.0.1 to 3."""
+    farmkit.needs_root("makes network namespaces joined by a bridge")
     tag = f"dg{os.getpid() % 100000}"
     names = [f"{tag}h{n}" for n in (1, 2, 3)]
     try:

@@ -54,11 +54,14 @@ else:
 @pytest.fixture(scope="module", params=["root", "user"])
 def farm(request: pytest.FixtureRequest) -> Iterator[Farm]:
     """Two slaves, all of it once as root and once as an ordinary user."""
+    if request.param == "root":
+        farmkit.needs_root("runs a farm as root")
+    user = _USER if request.param == "user" and os.geteuid() == 0 else None
     # Not pytest's own directory: that one is closed to other users.
     with tempfile.TemporaryDirectory(prefix="dgcc-farm-") as name:
         directory = Path(name)
         directory.chmod(0o755)
-        with farmkit.farm(directory, "a", "b", user=_USER if request.param == "user" else None) as made:
+        with farmkit.farm(directory, "a", "b", user=user) as made:
             yield made
 
 
