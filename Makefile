@@ -37,6 +37,6 @@ bench: setup ## measure the CORBA seam
 	@$(BIN)/python -m dgcc.corba.bench
 
 clean: ## remove everything that make made here
-	rm -rf $(VENV) build .demo .cache dgcc/native/bin dgcc/corba/stubs *.egg-info
+	rm -rf $(VENV) build .demo .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dgcc/native/bin dgcc/corba/stubs *.egg-info
 	find dgcc -name '*.so' -delete
 	find . -name __pycache__ -prune -exec rm -rf {} +

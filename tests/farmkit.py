@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anybody import as_user
 
 from dgcc.naming.server import OwnNames
 from dgcc.store.scratch import in_memory
@@ -76,7 +77,7 @@ class Farm:
         environment.pop("MAKELEVEL", None)
         environment.update(more.pop("env", {}))
         if self.user is not None:
-            command = ["setpriv", "--reuid", str(self.user), "--regid", str(self.user), "--clear-groups", *command]
+            command = [*as_user(self.user), *command]
         return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True, **more)
 
     def log(self, name: str) -> str:

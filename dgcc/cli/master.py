@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
@@ -47,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
 
 def options(argv: list[str]) -> BuildOptions:
     """Read the command line, the environment and the config file. Raises ConfigError or NamingError."""
+    # "-vk" is -v and make's -k.
+    argv = [part for a in argv for part in (("-v", f"-{a[2:]}") if re.fullmatch("-v[a-zA-Z]+", a) else (a,))]
     cut = argv.index("--") if "--" in argv else len(argv)
     args, rest = parser().parse_known_args(argv[:cut])
     rest += argv[cut + 1 :]
@@ -89,11 +92,12 @@ def options(argv: list[str]) -> BuildOptions:
 
 def main() -> int:
     """Run dgcc-master; returns make's exit code, or dies by the signal that ended the build."""
-    level = logging.DEBUG if {"-v", "--verbose"} & set(sys.argv[1:]) else logging.WARNING
-    logging.basicConfig(format="dgcc: %(message)s", level=level, stream=sys.stderr)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.basicConfig(format="dgcc: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
-        build = Build(options(sys.argv[1:]))
+        chosen = options(sys.argv[1:])
+        if chosen.verbose:
+            logging.getLogger("dgcc").setLevel(logging.DEBUG)
+        build = Build(chosen)
         code = build.run()
     except (ConfigError, NamingError, OrbError, DriverError, OSError) as error:
         print(f"dgcc: {error}", file=sys.stderr)

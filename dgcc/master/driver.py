@@ -208,11 +208,7 @@ class Driver:
                 os.kill(self.pid, number)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.wait(), grace_s)
-            for process in {*family, *self._family()}:
-                with contextlib.suppress(psutil.Error):
-                    for below in [*process.children(recursive=True), process]:
-                        with contextlib.suppress(psutil.Error):
-                            below.kill()
+            _kill({*family, *self._family()})
         return await self.wait()
 
     def _family(self) -> set[psutil.Process]:
@@ -231,3 +227,18 @@ class Driver:
         if self.terminal is not None:
             self._loop.remove_signal_handler(signal.SIGWINCH)
         self._ended.set_result(self._process.wait())
+
+
+def _kill(family: set[psutil.Process]) -> None:
+    """Kill processes and all below them. They are stopped first, or a shell would start the next of its commands
+    when its present one is killed."""
+    stopped: set[psutil.Process] = set()
+    while fresh := family - stopped:
+        for process in fresh:
+            stopped.add(process)
+            with contextlib.suppress(psutil.Error):
+                process.suspend()
+                family |= set(process.children(recursive=True))
+    for process in stopped:
+        with contextlib.suppress(psutil.Error):
+            process.kill()

@@ -20,6 +20,7 @@ from dgcc.store.source import TreeSource
 
 _SLAVE_END_S = 5.0
 _GOODBYE_S = 1.0
+_OWN_NAMES_S = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +45,13 @@ class Presence:
         self._bound: Any = None
         self._inviters: list[Sender] = []
 
-    def connect(self, host: str, port: int) -> None:
-        """Reach the farm's naming service. Raises OrbError or NamingError."""
+    def connect(self, host: str, port: int, patience_s: float = 0.0) -> None:
+        """Reach the farm's naming service, within `patience_s` if it is just starting. Raises OrbError, NamingError."""
         address = address_towards(host, port)
         if not is_loopback(address):
             log.warning(OPEN_WARNING, address)
         self._orb, self._poa = start_orb(address)
-        self._farm = Farm(self._orb, host, port)
+        self._farm = Farm(self._orb, host, port, patience_s)
         self._address = (host, port)
 
     def join(self, slots: int) -> None:
@@ -65,7 +66,8 @@ class Presence:
                 self._names = OwnNames()
                 if self._closing:
                     return
-                self.connect(self._names.host, self._names.port)
+                # It listens before it knows its own name.
+                self.connect(self._names.host, self._names.port, _OWN_NAMES_S)
             assert self._farm is not None
             if slots and not self._closing:
                 self._start_slave(slots)

@@ -79,7 +79,7 @@ class Report:
         by_slave = ", ".join(f"{t.jobs} on {name}" for name, t in sorted(self.slaves.items()) if t.jobs)
         jobs = self.remote + self.local + len(self.fallbacks)
         lines = [
-            f"{jobs} jobs in {self.wall_s:.1f} s: {self.remote} remote"
+            f"{jobs} job{'' if jobs == 1 else 's'} in {self.wall_s:.1f} s: {self.remote} remote"
             + (f" ({by_slave})" if by_slave else "")
             + f", {self.local} local, {len(self.fallbacks)} fallback"
             + (f", {self.failed} failed" if self.failed else "")

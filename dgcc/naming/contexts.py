@@ -4,6 +4,7 @@ Whoever meets a binding whose process is gone removes it.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ MASTERS = "masters"
 SLAVES = "slaves"
 _PROBE_TIMEOUT_MS = 3000
 _PAGE = 100
+_PAUSE_S = 0.02
 _NAMESAKES = 64
 
 _T = TypeVar("_T")
@@ -41,13 +43,24 @@ def parse_address(text: str) -> tuple[str, int]:
 class Farm:
     """The two naming contexts of one farm."""
 
-    def __init__(self, orb: CORBA.ORB, host: str, port: int) -> None:
-        """Connect. Raises NamingError if nothing that speaks CosNaming answers there."""
+    def __init__(self, orb: CORBA.ORB, host: str, port: int, patience_s: float = 0.0) -> None:
+        """Connect. Raises NamingError if nothing that speaks CosNaming answers there.
+
+        `patience_s`: for how long that is put up with, of a naming service that is just being started.
+        """
         self.address = f"{host}:{port}"
         shown = f"[{host}]" if ":" in host else host
         self._found = orb.string_to_object(f"corbaloc:iiop:1.2@{shown}:{port}/NameService")
         self._contexts: dict[str, Any] = {}
-        self._open()
+        until = time.monotonic() + patience_s
+        while True:
+            try:
+                self._open()
+                return
+            except NamingError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_PAUSE_S)
 
     def _open(self) -> None:
         try:

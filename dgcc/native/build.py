@@ -9,14 +9,10 @@ import subprocess
 from pathlib import Path
 
 from setuptools import Extension
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
-
-try:
-    from setuptools.command.bdist_wheel import bdist_wheel
-except ImportError:  # before setuptools 70.1 it was elsewhere
-    from wheel.bdist_wheel import bdist_wheel  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "dgcc" / "native"

@@ -67,8 +67,10 @@ _Noreturn void job_main(const struct spec *spec)
         fail("cannot open", "/dev/null", errno, NULL);
     if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
         fail("cannot close descriptors", NULL, errno, "Linux 5.11 or later is needed");
-    for (int signal_number = 1; signal_number < NSIG; signal_number++)
-        signal(signal_number, SIG_DFL);
+    /* Not by signal(): libc keeps its own two from us, and what started the slave may have ignored them. */
+    static const struct { void *handler; unsigned long flags; void *restorer; uint64_t mask; } fallback;
+    for (int signal_number = 1; signal_number < _NSIG; signal_number++)
+        syscall(SYS_rt_sigaction, signal_number, &fallback, NULL, sizeof fallback.mask);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

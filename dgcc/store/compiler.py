@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dgcc.store.cache import DigestCache
-from dgcc.store.digests import Stamp, digest_files, stamp_of
+from dgcc.store.digests import digest_files, stamp_of
 from dgcc.store.errors import CompilerError, shown
 from dgcc.store.scan import walk
 from dgcc.store.selection import Selection
@@ -61,8 +61,7 @@ class Parts:
     specs: bytes
 
 
-_lock = threading.Lock()
-_known: dict[tuple[bytes, Stamp], bytes] = {}
+_lock = threading.Lock()  # one at a time: the first fills the cache for the others
 
 
 def identity(compiler: bytes, cache: DigestCache | None = None, *, for_peer: bool = False) -> bytes:
@@ -71,17 +70,13 @@ def identity(compiler: bytes, cache: DigestCache | None = None, *, for_peer: boo
     Compilers are asked by running them. for_peer: another machine named the path, so only what root installed
     is run: else it could name a program that it has put here itself, in a mirror.
 
-    Remembered while the process lives, for as long as the driver's file is the same; digests of files come
-    from the cache (default: the user's). Any thread. Raises CompilerError if this is no compiler, or cannot
-    be asked.
+    Found anew each time, as packages may be upgraded while a slave runs; digests of files come from the cache
+    (default: the user's). Any thread. Raises CompilerError if this is no compiler, or cannot be asked.
     """
     if for_peer and not _is_the_systems(compiler):
         raise CompilerError(f"'{shown(compiler)}' is not among the programs that root installed here")
     with _lock:
-        key = compiler, stamp_of(os.stat(_driver(compiler)))
-        if key not in _known:
-            _known[key] = _identity(parts(compiler), cache or DigestCache())
-        return _known[key]
+        return _identity(parts(compiler), cache or DigestCache())
 
 
 def describe(compiler: bytes) -> str:

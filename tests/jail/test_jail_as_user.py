@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from anybody import as_user
+
 USER = 12345  # any will do: it needs no entry in /etc/passwd
 
 if os.geteuid() == 0:  # an ordinary user's own run of the tests is this already
@@ -12,7 +14,7 @@ if os.geteuid() == 0:  # an ordinary user's own run of the tests is this already
     def test_everything_as_an_ordinary_user() -> None:
         here = Path(__file__).parent
         done = subprocess.run(
-            ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs",
+            [*as_user(USER), "--no-new-privs",
              sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--durations=8", str(here)],
             cwd=here.parents[1], capture_output=True, text=True,
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},
