@@ -17,6 +17,7 @@ from dgcc.master.roots import choose_roots, working_directory
 from dgcc.naming.contexts import NamingError, parse_address
 from dgcc.naming.orb import OrbError
 from dgcc.naming.sender import Sender
+from dgcc.store.errors import StoreError
 
 _MAKE_TROUBLE = 2  # what make itself exits with when it cannot work
 
@@ -99,7 +100,7 @@ def main() -> int:
             logging.getLogger("dgcc").setLevel(logging.DEBUG)
         build = Build(chosen)
         code = build.run()
-    except (ConfigError, NamingError, OrbError, DriverError, OSError) as error:
+    except (ConfigError, NamingError, OrbError, DriverError, StoreError, OSError) as error:
         print(f"dgcc: {error}", file=sys.stderr)
         return _MAKE_TROUBLE
     try:

@@ -167,6 +167,7 @@ class Build:
             await self._loop.run_in_executor(thread, self._presence.join, self.options.local_slave)
         except Exception as error:
             self._note(f"no farm: {error}")
+            self._dispatcher.expect_no_slave()
             return
         while True:
             await asyncio.sleep(_REBIND_S)
@@ -185,6 +186,9 @@ class Build:
         while True:
             await asyncio.sleep(_TICK_S)
             self._reception.watch()
+            if self._presence.lost_slave:
+                self._note("the slave on this host has ended")
+                self._dispatcher.expect_no_slave()
             if self._trees.ready:
                 try:
                     self._trees.refresh()

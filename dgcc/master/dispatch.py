@@ -271,6 +271,10 @@ class Dispatcher:
 
     # ---- from slaves -----------------------------------------------------------------------------------------
 
+    def expect_no_slave(self) -> None:
+        """There is no farm to wait for."""
+        self.perform(self._overseer.expect_none(time.monotonic()))
+
     def slave_left(self, link: SlaveLink, why: str) -> None:
         """A slave has left or is lost; the registry has forgotten it already."""
         self.perform(self._overseer.left(link.lease, why, time.monotonic()))

@@ -118,6 +118,11 @@ class Overseer:
 
     # ---- events ----------------------------------------------------------------------------------------------
 
+    def expect_none(self, now: float) -> list[Action]:
+        """No slave will come of itself: while there is none, jobs go home at once."""
+        self._grace_s = 0.0
+        return self._match(now)
+
     def joined(self, slave: int, name: str, slots: int, now: float, *, same_host: bool = False) -> list[Action]:
         """A slave has registered. On the master's own host its compilers are the master's."""
         self._slaves[slave] = _Slave(name, slots, same_host=same_host)

@@ -79,6 +79,11 @@ class Presence:
                 inviter.submit(self._invite, name, ref)
                 self._inviters.append(inviter)
 
+    @property
+    def lost_slave(self) -> bool:
+        """Whether our own slave has ended, which it should not before we do; it has said why on stderr."""
+        return self._slave is not None and not self._closing and self._slave.poll() is not None
+
     def stay(self) -> None:
         """Bind again if the naming service has lost the binding, as by a restart. Raises NamingError."""
         if self._farm is not None and not self._closing:

@@ -221,6 +221,19 @@ def test_a_slave_without_a_farm_says_so():
         assert ended.returncode == 1 and said in ended.stderr and "Traceback" not in ended.stderr
 
 
+def test_a_host_that_cannot_run_jobs_says_so_and_builds_at_home(project: Path, tmp_path: Path):
+    """Without a slave's store the farm of one has no slave: the build does not wait for it."""
+    slow_project(project, 3, 0)
+    alone = farmkit.Farm(None, tmp_path / "alone")  # type: ignore[arg-type]
+    (alone.directory / ".config/dgcc").mkdir(parents=True)
+    (alone.directory / ".config/dgcc/config.toml").write_text('store = "/proc/no-store"\n')
+    began = time.monotonic()
+    built = alone.master(project, naming=False)
+    assert built.code == 0 and built.jobs["fallback"] == 3, built.err
+    assert time.monotonic() - began < 12
+    assert "/proc/no-store" in built.err and "the slave on this host has ended" in built.report["notes"]
+
+
 def test_the_farm_of_one_leaves_nothing_behind(project: Path, tmp_path: Path):
     slow_project(project, 3, 0)
     alone = farmkit.Farm(None, tmp_path / "alone")  # type: ignore[arg-type]
