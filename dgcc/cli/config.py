@@ -27,7 +27,7 @@ def load(path: Path | None = None) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     try:
         settings = tomllib.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error

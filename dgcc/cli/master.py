@@ -1,6 +1,7 @@
 """The command `dgcc-master`: make, on every free CPU of the farm."""
 
 import argparse
+import contextlib
 import logging
 import os
 import re
@@ -75,7 +76,7 @@ def options(argv: list[str]) -> BuildOptions:
         raise ConfigError("--driver names no command")
     directory = working_directory(rest, os.getcwdb())
     try:
-        roots = choose_roots(args.root, directory)
+        roots = choose_roots(args.root, directory, os.path.realpath(os.getcwdb()))
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return BuildOptions(
@@ -103,8 +104,11 @@ def main() -> int:
     except (ConfigError, NamingError, OrbError, DriverError, StoreError, OSError) as error:
         print(f"dgcc: {error}", file=sys.stderr)
         return _MAKE_TROUBLE
-    try:
+    with contextlib.suppress(OSError):  # nobody may be reading any more
         build.print_summary(sys.stderr.write)
+        sys.stderr.flush()
+    try:
+        build.write_report()
     except OSError as error:
         print(f"dgcc: the report cannot be written: {error}", file=sys.stderr)
         code = code or _MAKE_TROUBLE

@@ -246,9 +246,12 @@ class Build:
             await self._driver.terminate()
 
     def print_summary(self, write: Any) -> None:
-        """Say at the end what happened, and write the report where one is wanted. Raises OSError."""
+        """Say at the end what happened. Raises what `write` raises."""
         for text in self._report.summary():
             write(f"dgcc: {text}\n")
+
+    def write_report(self) -> None:
+        """Write the report, where one is wanted. Raises OSError."""
         if self.options.report is not None:
             self._report.write(self.options.report)
 

@@ -136,9 +136,12 @@ class Dispatcher:
                     self._rescue(job, error)
 
     def _offer(self, job: Job) -> None:
-        work: Work = job.work
-        work.needs = self._trees.needs(work.verdict.inputs)
-        self.perform(self._overseer.ready(job.id, work.verdict.compilers, time.monotonic()))
+        hindrance = self._trees.hindrance()
+        if hindrance:
+            self._fall_back(job, hindrance)
+            self._go_home(job, hindrance)
+            return
+        self.perform(self._overseer.ready(job.id, job.work.verdict.compilers, time.monotonic()))
 
     def on_gone(self, client: Client) -> None:
         """A client's connection closed before its job had ended."""
@@ -257,6 +260,8 @@ class Dispatcher:
             self.jobs.move(job, State.READY, "its host was lost", now)
         self.jobs.move(job, State.SENT, "to a slave", now)
         job.slave = lease
+        # Only now: a job may have waited long, and is to see the tree as a compiler that starts now would.
+        job.work.needs = self._trees.needs(job.work.verdict.inputs)
 
         def failed(why: str) -> None:
             self.perform(self._overseer.host_failed(lease, job.id, why, time.monotonic()))

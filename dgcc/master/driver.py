@@ -31,6 +31,10 @@ _MAKE_WITH_ARGUMENT = "CfIoWE"
 _NINJA_WITH_ARGUMENT = "Cfkldtw"
 
 
+# Python sets LC_CTYPE for itself where the locale is C (PEP 538); recipes must not inherit that.
+_OWN_LOCALE = any(entry.startswith(b"LC_CTYPE=") for entry in Path("/proc/self/environ").read_bytes().split(b"\0"))
+
+
 class DriverError(Exception):
     """The driver cannot be started; the message says what, where, and what to do."""
 
@@ -92,6 +96,7 @@ def driver_environment(
     """Return `environment` with what the hook needs, in front of the user's own LD_PRELOAD, and for
     `cmake --build` the number of jobs unless the user has set that."""
     preload = environment.get("LD_PRELOAD")
+    environment = {name: value for name, value in environment.items() if name != "LC_CTYPE" or _OWN_LOCALE}
     added = {
         "LD_PRELOAD": str(hook) if preload is None else f"{hook}:{preload}",
         "DGCC_SOCKET": str(socket_path),

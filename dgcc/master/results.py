@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from dgcc.corba import DGCC
 from dgcc.master.registry import SlaveLink
 from dgcc.master.trees import Trees
 from dgcc.store.digests import TICK_NS
-from dgcc.store.entry import Output
+from dgcc.store.entry import Entry, Kind, Output
 from dgcc.store.errors import StoreError
 from dgcc.store.wire import entry_from_wire
-from dgcc.store.writeback import write_outputs
+from dgcc.store.writeback import set_attributes, write_outputs
+
+_CLOCK_REALTIME_COARSE = 5  # linux/time.h; Python has no name for it
+_AFTER_NS = 1_000_000_000  # a slave's clock may be set while a job runs
 
 
 class ResultError(Exception):
@@ -24,7 +28,7 @@ class ResultError(Exception):
 
 def is_large(output: Any) -> bool:
     """Whether the content of a DGCC.Output stayed on the slave."""
-    return bool(not output.data and output.what.size)
+    return bool(not output.data and output.what.size and not output.touched)
 
 
 def fetch_large(link: SlaveLink, result: Any, directory: Path) -> dict[int, Path]:
@@ -65,16 +69,23 @@ def _fetch(link: SlaveLink, job: int, index: int, what: Any, file: Any) -> None:
 def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
     """Write a result's outputs. Raises ResultError; what was written before it stays."""
     by_root: dict[bytes, list[Output]] = {}
-    # In the order in which the job wrote them, so that times here keep that order.
-    for index, output in sorted(enumerate(result.files), key=lambda item: item[1].what.mtime_ns):
+    # What the job wrote gets the time of its arrival, by this machine's clock, and all of it the same, so that make
+    # finds none of it older than another. A time that the job set on purpose, before or after its run, is kept.
+    # The kernel stamps files with a coarse clock, on the slave and here.
+    now = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+    run = range(result.started_ns - TICK_NS, result.started_ns + int(result.wall_s * 1e9) + _AFTER_NS)
+    for index, output in enumerate(result.files):
         entry = entry_from_wire(output.what)
+        if entry.kind in (Kind.FILE, Kind.SYMLINK) and entry.mtime_ns in run:
+            entry = dataclasses.replace(entry, mtime_ns=now)
+        if output.touched:
+            if trees.layer_of(output.root) is None:
+                raise ResultError(f"the slave touched below '{os.fsdecode(output.root)}', which is none of the roots")
+            _touch(output.root, entry)
+            continue
         if index not in large and entry.size and hashlib.sha256(output.data).digest() != entry.digest:
             raise ResultError(f"content of '{os.fsdecode(entry.path)}' was damaged on the way")
         spool = os.fsencode(large[index]) if index in large else b""
-        # A time within the run is the moment of writing, which becomes now, on this machine's clock. The kernel
-        # stamps files with a clock that lags behind the one that `started_ns` was read from.
-        if entry.mtime_ns >= result.started_ns - TICK_NS:
-            entry = dataclasses.replace(entry, mtime_ns=0)
         by_root.setdefault(output.root, []).append(Output(entry, output.data, spool))
     for root, outputs in by_root.items():
         layer = trees.layer_of(root)
@@ -86,3 +97,11 @@ def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
             raise ResultError(f"outputs cannot be written: {error}") from error
         for entry, stamp in written:
             layer.written(entry, stamp)
+
+
+def _touch(root: bytes, entry: Entry) -> None:
+    """Give a file mode and time, and leave its content: whoever edits it at this moment must not lose the edit."""
+    try:
+        set_attributes(root, entry)
+    except (StoreError, OSError) as error:
+        raise ResultError(f"'{os.fsdecode(entry.path)}' cannot be touched: {error}") from error

@@ -26,24 +26,26 @@ def working_directory(arguments: list[str], start: bytes) -> bytes:
     return os.path.realpath(directory)
 
 
-def default_root(directory: bytes) -> bytes:
-    """Return the version-control root at or above `directory`, else `directory` itself."""
+def default_root(directory: bytes, start: bytes) -> bytes:
+    """Return the version-control root at or above `directory`; else `start`, if that is above, or `directory`."""
     at = directory
     while True:
         if any(os.path.exists(os.path.join(at, mark)) for mark in _VERSION_CONTROL):
             return at
         above = os.path.dirname(at)
         if above == at:
-            return directory
+            return start if directory.startswith(start + b"/") else directory
         at = above
 
 
-def choose_roots(named: list[str], directory: bytes) -> tuple[bytes, ...]:
+def choose_roots(named: list[str], directory: bytes, start: bytes) -> tuple[bytes, ...]:
     """Return the roots for a build in `directory`, real paths, none within another, `named` ones if there are any.
+
+    `start` is where dgcc-master was started, which -C may have led away from.
 
     Raises ValueError, with a sentence, for a root that is no directory or is the whole file system.
     """
-    paths = [os.path.realpath(os.fsencode(n)) for n in named] or [default_root(directory)]
+    paths = [os.path.realpath(os.fsencode(n)) for n in named] or [default_root(directory, start)]
     for path in paths:
         if not os.path.isdir(path):
             raise ValueError(f"root '{os.fsdecode(path)}' is not a directory")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dgcc.corba import DGCC
+from dgcc.master.escapes import Escapes
 from dgcc.store.cache import DigestCache
 from dgcc.store.layer import Layer
 from dgcc.store.source import TreeSource
@@ -27,6 +28,8 @@ class Trees:
             f"{run}/{number}": Layer(root, f"{run}/{number}", cache=cache, watch=self._watch)
             for number, root in enumerate(roots)
         }
+        self._escapes = Escapes(roots)
+        self._seen = dict.fromkeys(self._layers, 0)  # versions that `_escapes` has been shown
         self.source = TreeSource([layer.blobs for layer in self._layers.values()])
 
     def read(self) -> None:
@@ -46,6 +49,16 @@ class Trees:
         dirty = self._watch.drain()
         for layer in self._layers.values():
             layer.refresh(dirty)
+
+    def hindrance(self) -> str:
+        """Why nothing in the trees may travel, as a sentence; empty if nothing is in the way."""
+        self.refresh()
+        for name, layer in self._layers.items():
+            while self._seen[name] < layer.version:
+                page = layer.changes(self._seen[name])
+                self._escapes.see(layer.root, page.entries)
+                self._seen[name] = page.upto
+        return self._escapes.reason()
 
     def needs(self, inputs: Iterable[bytes]) -> list[Any]:
         """Return what a job released now must see (DGCC.LayerNeed), with `inputs`, absolute paths, among it."""

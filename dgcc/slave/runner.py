@@ -1,9 +1,11 @@
 """Runs one job: brings its layers up to date, runs it in its jail, makes its result."""
 
+import filecmp
 import hashlib
 import itertools
 import logging
 import os
+import stat
 import threading
 import time
 from pathlib import Path
@@ -155,17 +157,28 @@ class Runner:
             for change in changes(upper, [tree]):
                 if change.path == b".":
                     continue  # the root directory's own mode is not the job's to change
-                digest, data = b"", b""
+                digest, data, touched = b"", b"", False
                 if change.kind is Kind.FILE:
                     path = upper / os.fsdecode(change.path)
-                    if change.size <= room:
+                    touched = _same(path, tree / os.fsdecode(change.path))
+                    if change.size <= room and not touched:
                         data = path.read_bytes()
                         digest = hashlib.sha256(data).digest()
                         room -= len(data)
                     else:
                         with path.open("rb") as file:
                             digest = hashlib.file_digest(file, "sha256").digest()
-                        kept[len(result.files)] = path
+                        if not touched:
+                            kept[len(result.files)] = path
                 entry = Entry(change.path, change.kind, change.mode, change.mtime_ns, change.size, digest, change.link)
-                result.files.append(DGCC.Output(need.root, entry_to_wire(entry), data))
+                result.files.append(DGCC.Output(need.root, entry_to_wire(entry), touched, data))
         return kept
+
+
+def _same(path: Path, lower: Path) -> bool:
+    """Whether a file that a job opened for writing, or touched, has the content that the layer has."""
+    try:
+        status = lower.lstat()
+        return stat.S_ISREG(status.st_mode) and filecmp.cmp(path, lower, shallow=False)
+    except OSError:
+        return False

@@ -89,13 +89,13 @@ class Session:
                 copy = self._layers[need.layer] = LayerCopy(self._mirrors.acquire(self.host, need.root))
         received = 0
         with copy.lock:
-            if copy.version < need.version or copy.version == 0:
-                try:
-                    done = follow(self.source, need.layer, copy.mirror, copy.version)
-                except BaseException:
-                    copy.version = 0  # the mirror may be half way between two versions
-                    raise
-                copy.version, received = done.version, done.received
+            # Also where the version would do: the job is to see what a compiler that starts now would see.
+            try:
+                done = follow(self.source, need.layer, copy.mirror, copy.version)
+            except BaseException:
+                copy.version = 0  # the mirror may be half way between two versions
+                raise
+            copy.version, received = done.version, done.received
             if copy.version < need.version:
                 raise ProtocolTrouble(f"the master has no version {need.version} of {need.layer}")
         return copy.mirror.tree, received

@@ -41,7 +41,7 @@ class Overlay:
 
 HOST_SYSTEM = tuple(
     Bind(path, path, optional=True)
-    for path in (b"/usr", b"/bin", b"/sbin", b"/lib", b"/lib32", b"/libx32", b"/lib64", b"/etc")
+    for path in (b"/usr", b"/bin", b"/sbin", b"/lib", b"/lib32", b"/libx32", b"/lib64", b"/etc", b"/opt")
 )
 """The directories of the host that hold its programs, for jails that use the host's own toolchain."""
 

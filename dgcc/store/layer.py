@@ -54,6 +54,8 @@ class Layer:
         self._prefix = self.root.rstrip(b"/") + b"/"
         self._named: set[bytes] = set()
         self._unwatched: set[bytes] = set()  # those of the named that lie where no watch is
+        self._linked: dict[bytes, int] = {}  # paths of files with several names -> inode number
+        self._links: dict[int, set[bytes]] = {}  # and back
         self._written: dict[bytes, Stamp] = {}
         self._unsaved: set[bytes] = set()
         self._to_read: dict[bytes, None] = {}
@@ -112,6 +114,10 @@ class Layer:
         before = self.version
         for absolute in sorted(dirty.trees.union(dirty.events)):
             path = self.relative(absolute)
+            if path is not None and path in self._linked:
+                # An event names one path of a file; what was written shows at its others, too.
+                for other in self._links[self._linked[path]] - {path}:
+                    self._look(other)
             if absolute == self.root:
                 if absolute in dirty.trees or not os.path.isdir(self.root):
                     self._list_tree(b"")
@@ -264,6 +270,7 @@ class Layer:
             self._versions.drop(path)
             return
         stamp = stamp_of(status)
+        self._note_links(path, status)
         record = self._versions.record(path)
         if record is not None and record.has(stamp):
             return
@@ -273,6 +280,15 @@ class Layer:
             self._put_file(path, status.st_mode, stamp, remembered[1], reliable=True)
         else:
             self._to_read[path] = None
+
+    def _note_links(self, path: bytes, status: os.stat_result) -> None:
+        """Remember which paths are one file."""
+        before = self._linked.pop(path, None)
+        if before is not None:
+            self._links[before].discard(path)
+        if status.st_nlink > 1:
+            self._linked[path] = status.st_ino
+            self._links.setdefault(status.st_ino, set()).add(path)
 
     def _read_files(self) -> None:
         """Take the digests of all files found new or changed."""

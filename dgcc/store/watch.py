@@ -2,7 +2,7 @@
 
 The kernel queues an event before the call that caused it returns, so whoever drains the queue after a process
 has ended sees all that the process did. A watch says only *where* something happened; what is there now is
-for the layer to look up. MODIFY is not watched: a file that is being written counts once it is closed.
+for the layer to look up. MODIFY is watched as well as CLOSE_WRITE: a writer may leave a file open behind it.
 """
 
 import errno
@@ -21,7 +21,8 @@ _CREATE, _MOVED_TO = int(flags.CREATE), int(flags.MOVED_TO)
 _MOVED_FROM, _ISDIR = int(flags.MOVED_FROM), int(flags.ISDIR)
 _IGNORED, _OVERFLOW = int(flags.IGNORED), int(flags.Q_OVERFLOW)
 _MASK = int(
-    flags.CLOSE_WRITE
+    flags.MODIFY
+    | flags.CLOSE_WRITE
     | flags.CREATE
     | flags.DELETE
     | flags.MOVED_FROM

@@ -51,7 +51,7 @@ def blob_from_wire(blob: Any) -> Blob:
 
 def output_to_wire(root: bytes, output: Output) -> Any:
     """An Output below `root` as DGCC.Output; what is in a spool file is left to be fetched."""
-    return DGCC.Output(root, entry_to_wire(output.entry), output.data)
+    return DGCC.Output(root, entry_to_wire(output.entry), False, output.data)
 
 
 def output_from_wire(output: Any) -> tuple[bytes, Output]:

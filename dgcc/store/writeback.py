@@ -66,6 +66,23 @@ def write_outputs(root: bytes, outputs: Sequence[Output], selection: Selection |
             batch.clean()
 
 
+def set_attributes(root: bytes, entry: Entry) -> None:
+    """Give the file at an entry's path below `root` the entry's mode and time; its content stays what it is.
+
+    A file that is gone meanwhile is no error. Raises WriteBackError as `write_outputs` does.
+    """
+    _check(entry, Selection())
+    with (
+        _opened_root(root) as root_fd,
+        _blame(entry.path),
+        suppress(FileNotFoundError),
+        parent_fd(root_fd, entry.path) as (parent, name),
+    ):
+        if kind_at(parent, name) == stat.S_IFREG:
+            os.chmod(name, entry.mode, dir_fd=parent)
+            os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
+
+
 def _check(entry: Entry, selection: Selection) -> None:
     try:
         components(entry.path)
@@ -198,8 +215,13 @@ class _Batch:
             parent_fd(self._root_fd, temp) as (source, _),
             parent_fd(self._root_fd, entry.path) as (target, name),
         ):
-            if kind_at(target, name) == stat.S_IFDIR:
+            kind = kind_at(target, name)
+            if kind == stat.S_IFDIR:
                 remove(target, name)
+            elif kind and os.geteuid() == 0:
+                # Written in place, as the job did it, the file would have kept its owner.
+                before = os.lstat(name, dir_fd=target)
+                os.chown(ready.temp, before.st_uid, before.st_gid, dir_fd=source, follow_symlinks=False)
             os.rename(ready.temp, name, src_dir_fd=source, dst_dir_fd=target)
             status = os.lstat(name, dir_fd=target)
         if entry.kind is not Kind.FILE or status.st_ino != ready.inode:
@@ -226,8 +248,9 @@ class _Batch:
 def _set_mode(parent: int, name: bytes, mode: int) -> None:
     fd = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
     try:
-        if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
-            os.fchmod(fd, mode)
+        here = stat.S_IMODE(os.fstat(fd).st_mode)
+        if here & ~stat.S_ISGID != mode & ~stat.S_ISGID:
+            os.fchmod(fd, mode & ~stat.S_ISGID | here & stat.S_ISGID)  # a group is inherited here, not on a slave
     finally:
         os.close(fd)
 

@@ -221,6 +221,64 @@ def test_a_directory_reached_through_a_symlink(two: Farm, project: Path, tmp_pat
     assert (project / "a.o").read_bytes() == remote
 
 
+def test_an_edit_during_the_build_is_seen_by_what_starts_after_it(two: Farm, project: Path):
+    names = [f"f{i:02}" for i in range(16)]
+    write(project, {"Makefile": f"all: {' '.join(n + '.o' for n in names)}\n%.o: %.c\n\t$(CC) -c $< && sleep 0.2\n"})
+    write(project, {f"{n}.c": "int before;\n" for n in names})
+    master = two.start_master(project)
+    farmkit.wait_for(lambda: list(project.glob("*.o")), "an object")
+    (project / f"{names[-1]}.c").write_text("int after;\n")
+    assert two.finish(master).code == 0
+    assert b"after" in (project / f"{names[-1]}.o").read_bytes()
+
+
+def test_what_a_job_only_touches_keeps_an_edit_made_meanwhile(two: Farm, project: Path):
+    write(project, {"Makefile": "all:\n\ttouch v.h && $(CC) -c a.c && sleep 2\n", "a.c": "int a;\n", "v.h": "old\n"})
+    os.utime(project / "v.h", (1e9, 1e9))
+    master = two.start_master(project)
+    assert master.stdout is not None and master.stdout.readline()
+    farmkit.wait_for(lambda: [p for p in farmkit.processes_with("sleep") if p.strip() == "sleep 2"], "the job is there")
+    (project / "v.h").write_text("edited\n")
+    os.utime(project / "v.h", (1e9, 1e9))
+    built = two.finish(master)
+    assert built.jobs["remote"] == 1, built.err
+    assert (project / "v.h").read_text() == "edited\n" and (project / "v.h").stat().st_mtime > 1e9
+
+
+def test_a_header_that_is_one_file_with_another_is_seen_changed(two: Farm, project: Path, tmp_path: Path):
+    write(project, {
+        "Makefile": "all: two.o\none.o: one.c\n\t$(CC) -c one.c\n"
+                    "two.o: one.o\n\techo '#define V 222' > a/x.h\n\t$(CC) -Ib -c two.c\n",
+        "one.c": "int one;\n", "two.c": '#include "x.h"\nint two = V;\n', "a/x.h": "#define V 111\n", "b/keep": "",
+    })  # fmt: skip
+    (project / "b/x.h").hardlink_to(project / "a/x.h")
+    _, built = compare(two, project, tmp_path)
+    assert built.jobs["remote"] == 2, built.err
+
+
+def test_a_link_out_of_the_project_keeps_everything_home_until_it_is_a_root(
+    two: Farm, project: Path, tmp_path: Path
+):
+    write(project, {"Makefile": "all:\n\t$(CC) -Ii1 -Ii2 -c a.c\n", "a.c": '#include "x.h"\nint a = V;\n',
+                    "i1/keep": "", "i2/x.h": "#define V 2\n"})  # fmt: skip
+    write(tmp_path, {"elsewhere/x.h": "#define V 1\n"})
+    (project / "i1/x.h").symlink_to(tmp_path / "elsewhere/x.h")
+    built = two.master(project)
+    assert built.jobs["remote"] == 0 and built.jobs["fallback"] == 1
+    assert f"i1/x.h' leads outside the project: name what it leads to, --root {tmp_path}/elsewhere" in built.err
+    home = (project / "a.o").read_bytes()
+    built = two.master(project, "--root", ".", "--root", str(tmp_path / "elsewhere"), "-B")
+    assert built.jobs["remote"] == 1 and (project / "a.o").read_bytes() == home
+
+
+def test_the_locale_of_recipes_is_the_caller_s(two: Farm, project: Path):
+    write(project, {"Makefile": "all:\n\t@echo LC_CTYPE=$$LC_CTYPE\n"})
+    clean = ["env", "-u", "LC_ALL", "-u", "LANG", "-u", "LC_CTYPE", f"XDG_CACHE_HOME={two.directory}/cache"]
+    built = subprocess.run([*clean, str(farmkit.BIN / "dgcc-master"), "--naming", two.naming], cwd=project,
+                           capture_output=True, text=True)  # fmt: skip
+    assert built.stdout == "LC_CTYPE=\n"
+
+
 def test_large_outputs_come_home_whole(two: Farm, project: Path, tmp_path: Path):
     write(project, {
         "Makefile": "all: big.o\nbig.o: big.s\n\t@$(CC) -c -o $@ $<\n",

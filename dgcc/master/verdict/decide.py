@@ -81,6 +81,8 @@ def decide(
         recipe.execute((program, *argv[1:]))
         if not steps.compilers:
             raise StaysHome("it compiles nothing")
+        if steps.stranger:
+            raise StaysHome(f"what {steps.stranger} looks at is not known")
         _check_environment(env, cwd, places, steps.names)
     except StaysHome as why:
         return Verdict(False, str(why), label=steps.label or show(os.path.basename(program), 40))

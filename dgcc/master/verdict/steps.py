@@ -15,6 +15,10 @@ _LIBTOOL_DISPLAY = frozenset((b"--silent", b"--quiet", b"--verbose", b"--no-sile
 _LINK_NAMES = {b"ar": "AR", b"ranlib": "RANLIB", b"ld": "LD", b"strip": "STRIP"}
 # A slave has these for certain.
 _PLAIN_LOCALES = frozenset((b"", b"C", b"POSIX", b"C.UTF-8", b"C.utf8"))
+# What jails have of their host; a compiler elsewhere would not be found.
+_IN_JAIL = (b"/usr", b"/bin", b"/sbin", b"/lib", b"/lib64", b"/opt")
+# Programs that lie in projects and are known to look at nothing but what they are given.
+_PROJECT_PROGRAMS = frozenset((b"fixdep", b"depcomp", b"compile", b"objtool", b"recordmcount", b"sorttable"))
 _HIDDEN_PATH = re.compile(rb"(?:-[A-Za-z]|[^\s=]*=)(/\S*)")
 
 
@@ -35,6 +39,8 @@ class Steps:
         self.names: set[bytes] = set()
         self.label = ""
         self.weighty = 0
+        # A program of the project that may ask for anything: git, the host's name, files that are not mirrored.
+        self.stranger = ""
 
     def run(self, argv: Sequence[Argument], cwd: bytes, fed: bool) -> None:
         """Judge one command; `fed`: its standard input is a pipe or a file. Raises StaysHome."""
@@ -156,6 +162,8 @@ class Steps:
 
     def _project_program(self, name: bytes, arguments: Sequence[Argument], cwd: bytes) -> None:
         base = show(os.path.basename(name), 40)
+        if os.path.basename(name) not in _PROJECT_PROGRAMS:
+            self.stranger = base
         self._name(base)
         self.weighty += 1
         self.uses(name, cwd, "the program")
@@ -222,6 +230,8 @@ class Steps:
         real = os.path.basename(found.real)
         if real in FRONTS:
             raise StaysHome(f"{shown} is {real.decode()}, in front of the compiler")
+        if not under(found.real, _IN_JAIL):
+            raise StaysHome(f"the compiler {shown} is not among the system's ({show(found.real)})")
         if language(real) is None and not is_standard_script(real):
             raise StaysHome(f"{shown} is really {show(found.real)}, which is no compiler that travels")
         return path

@@ -73,7 +73,7 @@ TOOLS = {
 # These work on their arguments as text and open nothing.
 TEXT_ONLY = frozenset(
     b"""
-    echo printf : true false expr basename dirname pwd exit
+    echo printf : true false expr basename dirname pwd exit sleep
     """.split()
 )
 
