@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable
 
 from dgcc.store.entry import Entry, Kind
+from dgcc.store.selection import SOURCE_NAME
 
 # Below these, what a compiler may find is covered by the comparison of compilers.
 _COVERED = (b"/usr/include/", b"/usr/local/include/", b"/usr/lib/gcc/")
-_INCLUDED = re.compile(rb"(\.(h|hh|hpp|hxx|h\+\+|inc|inl|ipp|tcc|txx|def|c|cc|cpp|cxx|s|S|i|ii)|/[^./]+)\Z")
+_HEADER_OF_CXX = re.compile(rb"/[^./]+\Z")  # <vector> and its like have no ending
 _LOOKED_AT = 5000  # entries of a directory that a link leads to; in a larger one, a header is taken for granted
 
 
@@ -49,10 +50,14 @@ class Escapes:
 
 def _can_be_included(link: bytes, target: bytes) -> bool:
     if not os.path.isdir(target):
-        return os.path.exists(target) and _INCLUDED.search(link) is not None
+        return os.path.exists(target) and _includable(link)
     looked_at = 0
     for directory, _, names in os.walk(target):
         looked_at += 1 + len(names)
-        if looked_at > _LOOKED_AT or any(_INCLUDED.search(os.path.join(directory, name)) for name in names):
+        if looked_at > _LOOKED_AT or any(_includable(os.path.join(directory, name)) for name in names):
             return True
     return False
+
+
+def _includable(path: bytes) -> bool:
+    return bool(SOURCE_NAME.search(path) or _HEADER_OF_CXX.search(path))

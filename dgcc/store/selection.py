@@ -14,6 +14,9 @@ MAX_SIZE = 64 << 20
 _PRODUCT = re.compile(rb"\.(?:o|a|so|lo|la|obj|ko|exe|so\.[0-9][0-9.]*)\Z")
 _ELF = b"\x7fELF"
 
+SOURCE_NAME = re.compile(rb"\.(h|hh|hpp|hxx|h\+\+|inc|inl|ipp|tcc|txx|def|c|cc|cpp|cxx|s|S|i|ii)\Z")
+"""The end of a name that a compiler may be led to by an #include or on its command line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:

@@ -1,8 +1,9 @@
 """Seeing changes of a tree as they happen: inotify on every directory.
 
-The kernel queues an event before the call that caused it returns, so whoever drains the queue after a process
-has ended sees all that the process did. A watch says only *where* something happened; what is there now is
-for the layer to look up. MODIFY is watched as well as CLOSE_WRITE: a writer may leave a file open behind it.
+The kernel queues an event before the call that caused it returns, so whoever drains the queue after a process has
+ended sees all that the process did. A watch says only *where* something happened; what is there now is for the
+layer to look up. A file that is being written counts once it is closed; only sources count with each MODIFY as
+well, as their writer may leave them open behind it. (A log that grows in the tree would be sent anew for each job.)
 """
 
 import errno
@@ -15,8 +16,9 @@ from dataclasses import dataclass, field
 from inotify_simple import INotify, flags
 
 from dgcc.store.errors import WatchError
-from dgcc.store.selection import TEMP_PREFIX
+from dgcc.store.selection import SOURCE_NAME, TEMP_PREFIX
 
+_MODIFY = int(flags.MODIFY)
 _CREATE, _MOVED_TO = int(flags.CREATE), int(flags.MOVED_TO)
 _MOVED_FROM, _ISDIR = int(flags.MOVED_FROM), int(flags.ISDIR)
 _IGNORED, _OVERFLOW = int(flags.IGNORED), int(flags.Q_OVERFLOW)
@@ -122,7 +124,7 @@ class Watch:
                 if self._watch_of.get(directory) == descriptor:
                     del self._watch_of[directory]
                 continue
-            if name.startswith(TEMP_PREFIX):
+            if name.startswith(TEMP_PREFIX) or (mask == _MODIFY and not SOURCE_NAME.search(name)):
                 continue
             path = directory + b"/" + name if name else directory
             events[path] = events.get(path, 0) + 1
