@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +20,11 @@ from dgcc.master.report import Fallback
 from dgcc.master.results import ResultError, fetch_large, is_large, take_result
 from dgcc.master.tasks import TaskSet
 from dgcc.master.trees import Trees
-from dgcc.master.verdict import Verdict, decide
+from dgcc.master.verdict import decide
 from dgcc.master.wire import Request
+from dgcc.master.work import Work
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Work:
-    """What the master needs to run a released job."""
-
-    client: Client
-    request: Request
-    verdict: Verdict
-    needs: list[Any] = field(default_factory=list)  # DGCC.LayerNeed
-    failure: str = ""  # how it failed on a slave, while that is confirmed at home
 
 
 class Dispatcher:

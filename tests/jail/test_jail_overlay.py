@@ -59,7 +59,7 @@ def picture(top: Path) -> dict[str, object]:
 
 PLACES = (
     *(b"/tmp/x", b"/tmp", b"/var/tmp/a/b", b"/home/someone/x", b"/root", b"/root/x", b"/opt/x", b"/x"),
-    *(b"/usr/src/x", b"/usr/src/no/such/place", b"/usr/lib/x/y", b"/usr/include", b"/etc/x", b"/work/main"),
+    *(b"/usr/src/x", b"/usr/src/no/such/place", b"/usr/lib/x/y", b"/usr/include", b"/etc/x", b"/mnt/no/such"),
     b"/srv/a:b,c\\d e\nf",
     b"/" + b"/".join([b"d" * 200] * 15),
 )
