@@ -61,14 +61,13 @@ class Trees:
         return self._escapes.reason()
 
     def needs(self, inputs: Iterable[bytes]) -> list[Any]:
-        """Return what a job released now must see (DGCC.LayerNeed), with `inputs`, absolute paths, among it."""
+        """Return what a job sent now must see (DGCC.LayerNeed), with `inputs`, absolute paths, among it."""
         self.refresh()
         named = list(inputs)
         for layer in self._layers.values():
-            below = [path for path in (layer.relative(i) for i in named) if path is not None]
-            layer.check(below)
-            for path in below:
-                layer.include(path)
+            for path in (layer.relative(absolute) for absolute in named):
+                if path is not None:
+                    layer.include(path)
         return [DGCC.LayerNeed(name, layer.root, layer.version) for name, layer in self._layers.items()]
 
     def changes(self, name: str, since: int) -> Any:

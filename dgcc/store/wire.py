@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dgcc.corba import DGCC
-from dgcc.store.entry import Blob, Entry, Kind, Output, Page
+from dgcc.store.entry import Blob, Entry, Kind, Page
 from dgcc.store.errors import UnknownBlob, UnknownLayer
 
 _TO_WIRE = {kind: getattr(DGCC, kind.name) for kind in Kind}
@@ -47,16 +47,6 @@ def blobs_to_wire(blobs: Iterable[Blob]) -> list[Any]:
 def blob_from_wire(blob: Any) -> Blob:
     """A DGCC.Blob as Blob."""
     return Blob(blob.digest, blob.compressed, blob.data)
-
-
-def output_to_wire(root: bytes, output: Output) -> Any:
-    """An Output below `root` as DGCC.Output; what is in a spool file is left to be fetched."""
-    return DGCC.Output(root, entry_to_wire(output.entry), False, output.data)
-
-
-def output_from_wire(output: Any) -> tuple[bytes, Output]:
-    """A DGCC.Output as the root that it lies under, and the Output."""
-    return output.root, Output(entry_from_wire(output.what), output.data)
 
 
 @contextmanager
