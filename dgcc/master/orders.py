@@ -39,7 +39,8 @@ class Orders:
         request: Request = work.request
         order = DGCC.Job(
             job.id, request.program, list(request.argv), request.cwd, list(request.environment), request.umask,
-            *self._trees.owner, request.same_file, JOB_DEADLINE_S, work.needs, self._links(request),
+            *self._trees.owner, request.same_file, False, False, 0, 0, JOB_DEADLINE_S, work.needs,
+            [], self._links(request),
         )  # fmt: skip
         self._call(lease, lambda link: link.ref.run(link.lease, order), failed)
 

@@ -68,7 +68,7 @@ class Trees:
             for path in (layer.relative(absolute) for absolute in named):
                 if path is not None:
                     layer.include(path)
-        return [DGCC.LayerNeed(name, layer.root, layer.version) for name, layer in self._layers.items()]
+        return [DGCC.LayerNeed(name, layer.root, layer.version, True) for name, layer in self._layers.items()]
 
     def changes(self, name: str, since: int) -> Any:
         """Return a DGCC.Page of a layer. Raises DGCC.UnknownLayer."""
