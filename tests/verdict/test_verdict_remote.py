@@ -1,9 +1,7 @@
 """Recipes that must travel: every form in which real makefiles compile."""
 
 import pytest
-from verdict.verdictkit import ROOT, TREE, judge, judge_argv
-
-from dgcc.master.verdict import Rules, decide
+from verdict.verdictkit import ROOT, judge, judge_argv
 
 PLAIN = """
 gcc -c foo.c
@@ -270,15 +268,6 @@ def test_variables_of_the_environment_are_expanded() -> None:
 
 def test_a_compiler_outside_the_system_is_for_the_content_check() -> None:
     assert judge("/opt/new/bin/gcc -c foo.c").compilers == (b"/opt/new/bin/gcc",)
-
-
-def test_rules_may_name_further_headers_that_all_hosts_share() -> None:
-    def decided(rules: Rules) -> bool:
-        argv = (b"gcc", b"-I/opt/shared/include", b"-c", b"foo.c")
-        return decide(b"gcc", argv, ROOT, {}, (ROOT,), rules, TREE.world()).remote
-
-    assert not decided(Rules())
-    assert decided(Rules(includes=(b"/usr/include", b"/opt/shared")))
 
 
 def test_several_roots() -> None:

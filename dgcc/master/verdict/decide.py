@@ -8,8 +8,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dgcc.master.verdict.places import SYSTEM_INCLUDES, Places, under
+from dgcc.master.verdict.needs import Needs, Toolchain
+from dgcc.master.verdict.places import Places, under
 from dgcc.master.verdict.recipe import SHELLS, Recipe
+from dgcc.master.verdict.rules import Rules
 from dgcc.master.verdict.stayshome import StaysHome, show
 from dgcc.master.verdict.world import THIS_MACHINE, World
 
@@ -27,31 +29,30 @@ _SEARCHED = (b"CPATH", b"C_INCLUDE_PATH", b"CPLUS_INCLUDE_PATH", b"OBJC_INCLUDE_
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What the user's configuration says about recipes.
-
-    `includes` are directories outside the project that a compile may search, as master and slaves have the
-    same in them: by default what the comparison of compilers covers.
-    """
-
-    includes: tuple[bytes, ...] = SYSTEM_INCLUDES
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether a recipe is fit to travel (`remote`), and the `reason`, a short sentence in either case.
 
-    `compilers` are the absolute paths of the compilers that it runs; `inputs` the absolute paths below the
-    roots which it names and which exist, to be mirrored even where files of their kind are not; `outputs` the
-    absolute paths that its compiles write; `label` is short, for display only, like "CC foo.o".
+    `needs` is what it needs outside the roots; `inputs` are the absolute paths below the roots which it names
+    and which exist, to be mirrored even where files of their kind are not; `outputs` the absolute paths that
+    it is known to write; `label` is short, for display only, like "CC foo.o". `remote_argv`, if any, is the argv
+    to run on a slave in place of the recipe's own, with the same program. `notes` are sentences to be said once
+    in a build. `rule` says which rule of a configuration had a part in it, if one had.
     """
 
     remote: bool
     reason: str
-    compilers: tuple[bytes, ...] = ()
+    needs: Needs = Needs()
     inputs: tuple[bytes, ...] = ()
     outputs: tuple[bytes, ...] = ()
     label: str = ""
+    remote_argv: tuple[bytes, ...] | None = None
+    notes: tuple[str, ...] = ()
+    rule: str = ""
+
+    @property
+    def compilers(self) -> tuple[bytes, ...]:
+        """The absolute paths of the compilers that it runs."""
+        return tuple(dict.fromkeys(toolchain.driver for toolchain in self.needs.toolchains))
 
 
 def decide(
@@ -61,14 +62,15 @@ def decide(
     env: Mapping[bytes, bytes],
     roots: tuple[bytes, ...],
     rules: Rules = Rules(),  # noqa: B008 (a frozen value)
+    target: bytes = b"",
     world: World = THIS_MACHINE,
 ) -> Verdict:
     """Judge the recipe command `argv`, executed as `program` in `cwd` with `env`.
 
-    `roots` are the project's roots: absolute, normal, without symbolic links. Any bytes are accepted,
-    nothing is raised.
+    `roots` are the project's roots: absolute, normal, without symbolic links; `rules` what configurations say,
+    which may be by the `target` as make names it. Any bytes are accepted, nothing is raised.
     """
-    places = Places(roots, world, rules.includes)
+    places = Places(roots, world)
     recipe = Recipe(cwd, env, places)
     steps = recipe.steps
     try:
@@ -88,8 +90,8 @@ def decide(
         return Verdict(False, str(why), label=steps.label or show(os.path.basename(program), 40))
     made = show(os.path.basename(next(iter(steps.outputs), b"nothing")))
     return Verdict(
-        True, f"it compiles {made}", tuple(steps.compilers), tuple(steps.inputs), tuple(steps.outputs),
-        steps.label
+        True, f"it compiles {made}", Needs(tuple(Toolchain(path) for path in steps.compilers)), tuple(steps.inputs),
+        tuple(steps.outputs), steps.label,
     )
 
 
