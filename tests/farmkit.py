@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import barekit
 import pytest
 from anybody import as_user
 
@@ -80,18 +81,24 @@ class Farm:
             command = [*as_user(self.user), *command]
         return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True, **more)
 
+    def _popen_bare(self, argv: list[str], store: Path, **more: Any) -> subprocess.Popen[bytes]:
+        host = self.directory / "hosts" / store.name
+        command = barekit.command(host, argv, store=store, user=self.user)
+        return subprocess.Popen(command, env={"HOME": "/tmp"}, stdin=subprocess.DEVNULL, start_new_session=True, **more)
+
     def log(self, name: str) -> str:
         """What a slave has said so far."""
         return (self.directory / f"{name}.log").read_text()
 
-    def start_slave(self, name: str, *more: str, slots: int = 1) -> subprocess.Popen[bytes]:
-        """Start a slave and wait until it is bound."""
+    def start_slave(self, name: str, *more: str, slots: int = 1, bare: bool = False) -> subprocess.Popen[bytes]:
+        """Start a slave and wait until it is bound. bare: on a host with nothing but Python and DGCC (barekit)."""
+        store = self.directory / "store" / name
+        arguments = ["--naming", self.naming, "--name", name, "--slots", str(slots), "--store", str(store), *more]
         with (self.directory / f"{name}.log").open("ab") as log:
-            process = self._popen(
-                [str(BIN / "dgcc-slave"), "--naming", self.naming, "--name", name, "--slots", str(slots),
-                 "--store", str(self.directory / "store" / name), *more],
-                stdout=log, stderr=log,
-            )  # fmt: skip
+            if bare:
+                process = self._popen_bare([barekit.SLAVE, *arguments], store, stdout=log, stderr=log)
+            else:
+                process = self._popen([str(BIN / "dgcc-slave"), *arguments], stdout=log, stderr=log)
         self.slaves[name] = process
         wait_for(lambda: f"slave '{name}' offers" in self.log(name) or process.poll() is not None, f"{name} is up")
         assert process.poll() is None, self.log(name)
@@ -141,15 +148,17 @@ class Farm:
 
 
 @contextmanager
-def farm(directory: Path, *slaves: str, slots: int = 1, user: int | None = None) -> Iterator[Farm]:
-    """A farm with these slaves in `directory`; everything is stopped at the end."""
+def farm(
+    directory: Path, *slaves: str, slots: int = 1, user: int | None = None, bare: bool = False
+) -> Iterator[Farm]:
+    """A farm with these slaves, `bare` or not, in `directory`; everything is stopped at the end."""
     directory.mkdir(parents=True, exist_ok=True)
     with OwnNames() as names:
         made = Farm(names, directory, user)
         made.give(directory)
         try:
             for name in slaves:
-                made.start_slave(name, slots=slots)
+                made.start_slave(name, slots=slots, bare=bare)
             yield made
         finally:
             for process in made.slaves.values():

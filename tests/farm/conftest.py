@@ -1,5 +1,6 @@
 """Farms shared by the tests of this folder."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,3 +21,11 @@ def project(tmp_path: Path) -> Path:
     place = tmp_path / "project"
     place.mkdir()
     return place
+
+
+@pytest.fixture
+def shared_directory() -> Iterator[Path]:
+    """An empty directory that every user can enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="dgcc-farm-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
