@@ -1,11 +1,16 @@
 """The values that layers are made of: what lies at a path, a page of changes, a blob, an output of a job."""
 
 import enum
+import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
 PIECE = 1 << 20
 """The largest content that travels whole, in bytes; the same number as DGCC::PIECE."""
+
+# Computed, so that it stands in no source or compiled file: where it is found, content of a placeholder is.
+WITHHELD_MARK = hashlib.sha256(b"DGCC has not been asked for this file's content").digest()
+"""What a placeholder begins with, 32 bytes; a shorter file is never withheld."""
 
 
 class Kind(enum.Enum):
@@ -23,7 +28,8 @@ class Entry:
 
     path: relative to the layer's root, without a leading slash.
     mode: permission bits, 07777. mtime_ns: nanoseconds since 1970 UTC; 0 for directories, whose times follow
-    from what is done in them. size: bytes of a FILE. digest: SHA-256 of a FILE, 32 bytes. link: of a SYMLINK.
+    from what is done in them. size: bytes of a FILE. digest: SHA-256 of a FILE, 32 bytes; empty if it is withheld:
+    the file is there, but its content has not been asked for. link: of a SYMLINK.
     """
 
     path: bytes
@@ -33,6 +39,11 @@ class Entry:
     size: int = 0
     digest: bytes = b""
     link: bytes = b""
+
+    @property
+    def withheld(self) -> bool:
+        """Whether this is a file whose content the layer does not offer so far."""
+        return self.kind is Kind.FILE and not self.digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 Files appear by rename from a directory beside the tree, so that jobs may read while it changes. Every path is
 reached component by component without following a symlink. A mirror belongs to one process; calls from
 several threads take turns.
+
+In the place of a withheld file lies a placeholder: sparse, of the file's size and time, beginning with
+WITHHELD_MARK, readable for nobody without privileges.
 """
 
 import errno
@@ -19,8 +22,8 @@ from pathlib import Path
 from dgcc.store import manifest
 from dgcc.store.blobs import BlobStore, lock_directory
 from dgcc.store.descent import OPEN_DIRECTORY, components, kind_at, parent_of, remove, writable
-from dgcc.store.entry import Entry, Kind
-from dgcc.store.errors import UnknownBlob
+from dgcc.store.entry import WITHHELD_MARK, Entry, Kind
+from dgcc.store.errors import BadDigest, UnknownBlob, shown
 
 _FICLONE = 0x40049409  # linux/fs.h
 _CLONE_FROM = 256 << 10
@@ -72,6 +75,14 @@ class Mirror:
         with self._mutex:
             return dict(self._known)
 
+    def withheld(self, path: bytes) -> bool:
+        """Whether a placeholder lies at `path` now. Any thread, without waiting for an `apply`.
+
+        It may be replaced at any moment: what a job took from here while it ran is told by the mark.
+        """
+        entry = self._known.get(path)
+        return entry is not None and entry.withheld
+
     def begin_full(self) -> None:
         """From here to `end_full`, all there is of a layer is applied; what is right already costs a look."""
         with self._mutex:
@@ -90,11 +101,13 @@ class Mirror:
         """Bring these paths to what the entries say, in their order.
 
         Returns the files for which the store has no sound content: nothing is at their paths now. Raises
-        BadPath before anything is done if a path is not one, OSError (disk full) in the middle.
+        BadPath or BadDigest before anything is done if an entry makes no sense, OSError (disk full) in the middle.
         """
         entries = list(entries)
         for entry in entries:
             components(entry.path)
+            if entry.withheld and entry.size < len(WITHHELD_MARK):
+                raise BadDigest(f"{shown(entry.path)} is withheld, and too short for a placeholder to be told from it")
         lost = []
         with self._mutex:
             if self._closed:
@@ -146,7 +159,7 @@ class Mirror:
             times = (entry.mtime_ns, entry.mtime_ns)
             os.utime(temp, ns=times, dir_fd=self._incoming_fd, follow_symlinks=False)
             self._move_in(temp, parent, name, entry.path)
-        elif old is None or old.digest != entry.digest or not self._put_attributes(parent, name, entry):
+        elif old is None or entry.withheld or old.digest != entry.digest or not self._put_attributes(parent, name, entry):
             self._put_file(parent, name, entry)
         self._known[entry.path] = entry
 
@@ -184,10 +197,14 @@ class Mirror:
     def _put_file(self, parent: int, name: bytes, entry: Entry) -> None:
         temp = b"%d" % next(self._serial)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        fd = os.open(temp, flags, 0o600, dir_fd=self._incoming_fd)
+        fd = os.open(temp, flags, 0 if entry.withheld else 0o600, dir_fd=self._incoming_fd)
         try:
             try:
-                self._copy(entry, fd)
+                if entry.withheld:
+                    os.write(fd, WITHHELD_MARK)
+                    os.ftruncate(fd, entry.size)
+                else:
+                    self._copy(entry, fd)
                 self._set_attributes(fd, entry)
             finally:
                 os.close(fd)
@@ -214,7 +231,8 @@ class Mirror:
 
     def _set_attributes(self, fd: int, entry: Entry) -> None:
         self._own(fd)
-        os.fchmod(fd, entry.mode & _FILE_MODE)
+        if not entry.withheld:
+            os.fchmod(fd, entry.mode & _FILE_MODE)
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
 
     def _own(self, fd: int) -> None:

@@ -53,7 +53,7 @@ def pull_what_there_is(source: BlobSource, entries: Iterable[Entry], blobs: Blob
     The deadline of a wait is that of the source's own calls: whoever waits for another thread's fetch waits
     for no longer than those take.
     """
-    sizes = {entry.digest: entry.size for entry in entries if entry.kind is Kind.FILE}
+    sizes = {entry.digest: entry.size for entry in entries if entry.kind is Kind.FILE and entry.digest}
     received = 0
     lost: set[bytes] = set()
     with blobs.hold(sizes):  # lest the first be put out to make room for the last

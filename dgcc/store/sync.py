@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from dgcc.store.entry import Entry, Kind, Page
+from dgcc.store.entry import Entry, Page
 from dgcc.store.errors import BadVersion, shown
 from dgcc.store.mirror import Mirror
 from dgcc.store.pull import BlobSource, pull_what_there_is
@@ -37,9 +37,10 @@ def follow(
 ) -> Followed:
     """Bring `mirror`, which is at version `since` of `layer` (0: at none), to the newest version.
 
-    A file that changes while it is fetched is asked for again, in its new version. If it will not come to
-    rest it is left out, with a word in the log: no other job has to wait for it. Raises what the source
-    raises, BadPath, BadDigest, BadVersion, OSError; the mirror is then to be followed from 0 again.
+    Nothing is fetched for withheld files. A file that changes while it is fetched is asked for again, in its new
+    version. If it will not come to rest it is left out, with a word in the log: no other job has to wait for it.
+    Raises what the source raises, BadPath, BadDigest, BadVersion, OSError; the mirror is then to be followed from
+    0 again.
     """
     if since == 0:
         mirror.begin_full()
@@ -71,7 +72,7 @@ def _take_in(source: LayerSource, mirror: Mirror, entries: list[Entry]) -> tuple
     """Fetch and lay out; returns what nobody has content for any more, and the bytes received."""
     received = 0
     absent: dict[bytes, Entry] = {}
-    with mirror.blobs.hold(entry.digest for entry in entries if entry.kind is Kind.FILE):
+    with mirror.blobs.hold(entry.digest for entry in entries if entry.digest):
         while entries:
             pulled = pull_what_there_is(source, entries, mirror.blobs)
             received += pulled.received

@@ -94,9 +94,9 @@ class Versions:
             self._compact()
 
     def _index(self, old: Entry | None, new: Entry) -> None:
-        if old is not None and old.kind is Kind.FILE:
+        if old is not None and old.digest:
             self._blobs.discard(old.digest, old.path)
-        if new.kind is Kind.FILE:
+        if new.digest:
             self._blobs.add(new.digest, new.path)
         was, is_ = old is not None and old.kind is not Kind.GONE, new.kind is not Kind.GONE
         if is_ and not was:

@@ -3,14 +3,15 @@
 import hashlib
 import logging
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from store.treekit import Home, picture
 
 from dgcc.store.blobs import BlobStore
-from dgcc.store.entry import Entry, Kind, Page
-from dgcc.store.errors import BadPath, BadVersion, StoreBusy
+from dgcc.store.entry import WITHHELD_MARK, Entry, Kind, Page
+from dgcc.store.errors import BadDigest, BadPath, BadVersion, StoreBusy
 from dgcc.store.mirror import Mirror
 from dgcc.store.sync import follow
 
@@ -215,4 +216,43 @@ def test_everything_belongs_to_the_owner(root: Path, home: Home, tmp_path: Path,
     follow(home, home.layer.name, mirror, 0)
     owners = {(os.lstat(p).st_uid, os.lstat(p).st_gid) for p in (mirror.tree, *mirror.tree.rglob("*"))}
     assert owners == {owner}
+    mirror.close()
+
+
+def _withheld(path: bytes, size: int = 5000, mtime_ns: int = 7) -> Entry:
+    return Entry(path, Kind.FILE, 0o644, mtime_ns, size)
+
+
+def test_a_withheld_file_is_a_marked_placeholder_that_nobody_can_read(tmp_path: Path, blobs: BlobStore) -> None:
+    mirror = Mirror(tmp_path / "m", blobs)
+    assert mirror.apply([_withheld(b"d/data", 10 << 30), _file(blobs, b"here")]) == []
+    status = (mirror.tree / "d/data").stat()
+    assert (status.st_mode & 0o7777, status.st_mtime_ns, status.st_size) == (0, 7, 10 << 30)
+    assert status.st_blocks * 512 < 1 << 20
+    with open(mirror.tree / "d/data", "rb") if os.geteuid() == 0 else nullcontext() as file:
+        assert file is None or file.read(100) == WITHHELD_MARK + bytes(100 - len(WITHHELD_MARK))
+    assert [mirror.withheld(path) for path in (b"d/data", b"here", b"d", b"nothing")] == [True, False, False, False]
+    mirror.close()
+
+
+def test_a_placeholder_gives_way_to_the_file_and_comes_back(tmp_path: Path, blobs: BlobStore) -> None:
+    mirror = Mirror(tmp_path / "m", blobs)
+    for entry in (_withheld(b"f"), _withheld(b"f", 4000, 8), _file(blobs, b"f", b"c" * 4000), _withheld(b"f", 4000, 8)):
+        mirror.apply([entry])
+        status = (mirror.tree / "f").stat()
+        assert (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
+        assert status.st_mode & 0o777 == (0 if entry.withheld else 0o644)
+        assert mirror.withheld(b"f") == entry.withheld
+    assert os.listdir(tmp_path / "m" / "incoming") == []
+    mirror.close()
+    mirror = Mirror(tmp_path / "m", blobs)
+    assert mirror.withheld(b"f")
+    mirror.close()
+
+
+def test_a_withheld_file_too_short_for_the_mark_is_refused(tmp_path: Path, blobs: BlobStore) -> None:
+    mirror = Mirror(tmp_path / "m", blobs)
+    with pytest.raises(BadDigest, match="a/f is withheld, and too short"):
+        mirror.apply([_withheld(b"a/f", len(WITHHELD_MARK) - 1)])
+    assert picture(mirror.tree) == {}
     mirror.close()
