@@ -159,8 +159,10 @@ class Mirror:
             times = (entry.mtime_ns, entry.mtime_ns)
             os.utime(temp, ns=times, dir_fd=self._incoming_fd, follow_symlinks=False)
             self._move_in(temp, parent, name, entry.path)
-        elif old is None or entry.withheld or old.digest != entry.digest or not self._put_attributes(parent, name, entry):
-            self._put_file(parent, name, entry)
+        else:
+            same = old is not None and old.digest == entry.digest and not entry.withheld
+            if not (same and self._put_attributes(parent, name, entry)):
+                self._put_file(parent, name, entry)
         self._known[entry.path] = entry
 
     def _mention(self, path: bytes) -> None:
