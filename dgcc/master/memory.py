@@ -1,0 +1,112 @@
+"""The SQLite file in which builds leave word for later ones; `history.py` and `lacked.py` say what about.
+
+Advice only: whatever SQLite complains about, the build goes on without, and a damaged file is dropped. Several builds
+may use the file at a time; each writes once, at its end, in one transaction.
+"""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from dgcc.store.cache import default_path
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+KEEP_S = 90 * 24 * 3600
+"""Projects that were not built for so long (seconds) are forgotten."""
+
+_VERSION = 1
+_BUSY_S = 5.0
+_SCHEMA = """
+CREATE TABLE project (id INTEGER PRIMARY KEY, root BLOB UNIQUE, used INTEGER);
+CREATE TABLE job (project INTEGER, directory BLOB, target BLOB, place INTEGER, label TEXT, remote INTEGER, reason TEXT,
+                  ran TEXT, fallback TEXT, exit_code INTEGER, wall_s REAL, cpu_s REAL, ended REAL, environments BLOB,
+                  PRIMARY KEY (project, directory, target, place)) WITHOUT ROWID;
+CREATE TABLE lacked (project INTEGER, directory BLOB, target BLOB, path BLOB, at REAL,
+                     PRIMARY KEY (project, directory, target, path)) WITHOUT ROWID;
+"""
+
+
+class Memory:
+    """What is remembered of all builds of this user.
+
+    path: the file, made when needed; default: builds.sqlite beside the cache of digests. clock: seconds since 1970.
+    """
+
+    def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._path = path or default_path().with_name("builds.sqlite")
+        self.clock = clock
+
+    def read(self, root: bytes, query: Callable[[sqlite3.Connection, int], T]) -> T | None:
+        """Ask something about the project at `root`, given its id; None if nothing is known or can be read."""
+
+        def ask(db: sqlite3.Connection) -> T | None:
+            row = db.execute("SELECT id FROM project WHERE root = ?", (root,)).fetchone()
+            return None if row is None else query(db, row[0])
+
+        return self._use(ask) if self._path.exists() else None
+
+    def write(self, root: bytes, change: Callable[[sqlite3.Connection, int], None]) -> None:
+        """Change what is known about the project at `root`, given its id, in one transaction."""
+
+        def act(db: sqlite3.Connection) -> None:
+            now = int(self.clock())
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("INSERT INTO project (root, used) VALUES (?, ?) ON CONFLICT DO UPDATE SET used = ?",
+                           (root, now, now))  # fmt: skip
+                (project,) = db.execute("SELECT id FROM project WHERE root = ?", (root,)).fetchone()
+                change(db, project)
+                for (old,) in db.execute("SELECT id FROM project WHERE used < ?", (now - KEEP_S,)).fetchall():
+                    db.execute("DELETE FROM job WHERE project = ?", (old,))
+                    db.execute("DELETE FROM lacked WHERE project = ?", (old,))
+                    db.execute("DELETE FROM project WHERE id = ?", (old,))
+
+        self._use(act)
+
+    def _use(self, action: Callable[[sqlite3.Connection], T]) -> T | None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Autocommit, so that only `write` begins transactions.
+            db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None)
+            try:
+                _prepare(db)
+                return action(db)
+            finally:
+                db.close()
+        except sqlite3.OperationalError as error:
+            # Locked, read-only, disk full: the file itself may be fine.
+            log.warning("the memory of earlier builds, %s, is not used: %s", self._path, error)
+        except sqlite3.DatabaseError as error:
+            log.warning("the memory of earlier builds, %s, is damaged and was dropped: %s", self._path, error)
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("the memory of earlier builds, %s, is not used: %s", self._path, error)
+        return None
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA synchronous = NORMAL")
+    if _version(db) == _VERSION:
+        return
+    db.execute("PRAGMA journal_mode = WAL")
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        version = _version(db)  # again: another build may have made the tables meanwhile
+        if version == _VERSION:
+            return
+        if version != 0:
+            raise sqlite3.DatabaseError(f"format {version}, expected {_VERSION}")
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
