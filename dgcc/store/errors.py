@@ -45,6 +45,14 @@ class WatchError(StoreError):
     """The tree cannot be watched; the message says what to change."""
 
 
+class BadPattern(StoreError):
+    """A pattern of files to be ignored makes no sense; the message says what to do."""
+
+
+class TreeTooLarge(StoreError):
+    """A root holds more than it may; the message says how to narrow it."""
+
+
 class WriteBackError(StoreError):
     """An output of a job cannot be written at home."""
 

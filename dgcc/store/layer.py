@@ -7,6 +7,7 @@ belongs to one thread; only its `blobs` may be read by others.
 import os
 import stat
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from dgcc.store.blobindex import BlobIndex
@@ -14,7 +15,7 @@ from dgcc.store.cache import DigestCache
 from dgcc.store.descent import parent_of
 from dgcc.store.digests import Stamp, digest_files, stamp_of
 from dgcc.store.entry import Entry, Kind, Page
-from dgcc.store.errors import BadVersion
+from dgcc.store.errors import BadVersion, TreeTooLarge, shown
 from dgcc.store.scan import walk
 from dgcc.store.selection import Selection
 from dgcc.store.versions import PAGE_BYTES, Versions
@@ -29,8 +30,8 @@ class Layer:
     """One root's files, with versions.
 
     root: absolute path of an existing directory. name: unique to one run of one master. cache: digests kept
-    between builds. watch: gets a watch for each directory. clock_ns: the wall clock, nanoseconds since 1970.
-    Nothing is looked at before `scan`.
+    between builds. watch: gets a watch for each directory. selection: which files, and which of them with their
+    content. clock_ns: the wall clock, nanoseconds since 1970. Nothing is looked at before `scan`.
     """
 
     def __init__(
@@ -47,18 +48,22 @@ class Layer:
         self.name = name
         self.blobs = BlobIndex(self.root)
         self._versions = Versions(self.blobs)
-        self._selection = selection or Selection()
+        self.selection = selection or Selection()
         self._cache = cache
         self._watch = watch
         self._clock_ns = clock_ns
         self._prefix = self.root.rstrip(b"/") + b"/"
+        inside = (self.relative(os.path.normpath(directory)) for directory in self.selection.excluded)
+        self._excluded = frozenset(path for path in inside if path is not None)
+        self._large = False  # once a tree was large it is to the end: contents are not taken back and forth
         self._named: set[bytes] = set()
         self._unwatched: set[bytes] = set()  # those of the named that lie where no watch is
         self._linked: dict[bytes, int] = {}  # paths of files with several names -> inode number
         self._links: dict[int, set[bytes]] = {}  # and back
         self._written: dict[bytes, Stamp] = {}
         self._unsaved: set[bytes] = set()
-        self._to_read: dict[bytes, None] = {}
+        self._found: dict[bytes, tuple[int, Stamp]] = {}  # files new or changed, with their mode
+        self._remembered: _Cached = {}  # digests from the cache that may be of use still
         if watch is not None:
             watch.add_root(self.root)
 
@@ -78,6 +83,21 @@ class Layer:
         """All that the layer holds, without tombstones, in no particular order."""
         return list(self._versions.live())
 
+    @property
+    def totals(self) -> tuple[int, int]:
+        """The number of regular files that the layer holds, and their size in bytes, withheld ones included."""
+        return self._versions.files, self._versions.bytes
+
+    def largest(self, count: int = 3) -> list[tuple[bytes, int]]:
+        """The directories at the top that hold the most files, directories and links, with how many."""
+        return _largest((entry.path for entry in self._versions.live()), count)
+
+    def ignored(self, path: bytes) -> bool:
+        """Whether a pattern of the selection, or an excluded root, keeps `path` out of the layer for good."""
+        if self._is_excluded(path) or self.selection.ignores(path, False):
+            return True
+        return self.selection.ignores(path, True) and os.path.isdir(self._prefix + path)
+
     def relative(self, absolute: bytes) -> bytes | None:
         """The path below the root that an absolute, normalised path has; None if it lies elsewhere."""
         below = absolute.startswith(self._prefix) and len(absolute) > len(self._prefix)
@@ -95,16 +115,20 @@ class Layer:
 
     # ---- Looking at the tree -------------------------------------------------------------------------------
 
-    def scan(self) -> None:
+    def scan(self, max_files: int | None = None) -> None:
         """Look at the whole tree, taking digests from the cache where files are unchanged.
 
-        Raises WatchError if the watch has no room for all directories. May take seconds on a large tree: call
-        it on another thread if the loop must not wait, and touch the layer only after it has ended.
+        Raises WatchError if the watch has no room for all directories; TreeTooLarge if there are more than
+        `max_files` files, directories and links, the layer is then of no use. May take seconds on a large tree:
+        call it on another thread if the loop must not wait, and touch the layer only after it has ended.
         """
-        cached = self._cache.load(self.root) if self._cache else {}
-        self._list_tree(b"", cached, sweep_before_ns=self._clock_ns() - _LEFTOVER_NS)
-        self._read_files()
-        self.save(cached)  # what is left of it is not so any more
+        self._remembered = self._cache.load(self.root) if self._cache else {}
+        self._list_tree(b"", sweep_before_ns=self._clock_ns() - _LEFTOVER_NS, max_files=max_files)
+        self._take_in()
+        stale = [path for path, (stamp, _) in self._remembered.items() if not self._is_withheld(path, stamp)]
+        for path in stale:
+            del self._remembered[path]
+        self.save(stale)
 
     def refresh(self, dirty: Dirty) -> bool:
         """Look again where something happened; returns whether anything changed.
@@ -130,7 +154,7 @@ class Layer:
             self._look(path)
         for path in self._unwatched:
             self._look(path)
-        self._read_files()
+        self._take_in()
         return self.version != before
 
     def check(self, paths: Iterable[bytes]) -> bool:
@@ -138,18 +162,21 @@ class Layer:
         before = self.version
         for path in paths:
             self._look(path)
-        self._read_files()
+        self._take_in()
         return self.version != before
 
     def include(self, path: bytes) -> bool:
-        """A job names this path: it is part of the layer from now on, whatever kind of file it is.
+        """A job names this path: it is part of the layer with its content from now on, whatever kind of file it is.
 
-        What a symlink points to within the root is included with it. Returns whether anything changed.
+        What a symlink points to within the root is included with it. What is `ignored` stays out. Returns whether
+        anything changed.
         """
         before = self.version
         for _ in range(_LINKS_FOLLOWED):
+            if self.ignored(path):
+                break
             self._named.add(path)
-            if self._selection.hides(path):
+            if self.selection.hides(path):
                 self._unwatched.add(path)
             self._look(path)
             entry = self.get(path)
@@ -159,7 +186,7 @@ class Layer:
             if target is None:
                 break
             path = target
-        self._read_files()
+        self._take_in()
         return self.version != before
 
     def written(self, entry: Entry, stamp: Stamp) -> None:
@@ -176,7 +203,8 @@ class Layer:
             and self._takes(entry.path, status)
         ):
             self._written[entry.path] = stamp
-            self._put_file(entry.path, status.st_mode, stamp, entry.digest, reliable=False)
+            digest = entry.digest if self._offers(entry.path, stamp.size) else b""
+            self._put_file(entry.path, status.st_mode, stamp, digest, reliable=False)
 
     def save(self, gone: Iterable[bytes] = ()) -> None:
         """Remember digests taken since the last call in the cache, and forget those of `gone` there."""
@@ -200,7 +228,23 @@ class Layer:
             return None
 
     def _takes(self, path: bytes, status: os.stat_result) -> bool:
-        return path in self._named or self._selection.takes_file(self._prefix + path, status)
+        return path in self._named or self.selection.lists_file(self._prefix + path, status)
+
+    def _offers(self, path: bytes, size: int) -> bool:
+        """Whether a listed file comes with its content."""
+        if path in self._named:
+            return True
+        record = self._versions.record(path)
+        # Content once offered is not taken back because the tree has grown.
+        large = self._large and (record is None or not record.entry.digest)
+        return self.selection.offers(path, size, large)
+
+    def _is_withheld(self, path: bytes, stamp: Stamp) -> bool:
+        record = self._versions.record(path)
+        return record is not None and record.entry.withheld and record.has(stamp)
+
+    def _is_excluded(self, path: bytes) -> bool:
+        return any(path == inside or path.startswith(inside + b"/") for inside in self._excluded)
 
     def _in_directories(self, path: bytes) -> bool:
         """Whether all that `path` lies in are directories of the layer; takes them in if they are new."""
@@ -209,7 +253,7 @@ class Layer:
             return True
         if not self._in_directories(parent):
             return False
-        if self._selection.hides(parent):
+        if self.selection.hides(parent, True):
             status = self._status(parent)
             if status is not None and stat.S_ISDIR(status.st_mode):
                 self._put_directory(parent, status)  # for the sake of a named path, so it is not listed
@@ -221,8 +265,9 @@ class Layer:
 
     def _look(self, path: bytes, *, deep: bool = False, events: int = 0) -> None:
         """Bring one path up to date, with all below it if it is a directory that is new or `deep`."""
+        self._found.pop(path, None)
         expected = self._written.pop(path, None) if events else None
-        hidden = self._selection.hides(path)
+        hidden = self.selection.hides(path) or self._is_excluded(path)
         if hidden and path not in self._named:
             return
         status = self._status(path) if self._in_directories(path) else None
@@ -236,33 +281,41 @@ class Layer:
             except OSError:
                 self._versions.drop(path)
                 return
-            self._note(path, status, link, {})
+            self._note(path, status, link)
+        elif self.selection.ignores(path, True):
+            self._versions.drop(path)
         else:
             deep = deep or self._versions.kind(path) is not Kind.DIRECTORY
             self._put_directory(path, status)
             if deep and not hidden:
                 self._list_tree(path)
 
-    def _list_tree(self, below: bytes, cached: _Cached | None = None, sweep_before_ns: int = 0) -> None:
-        """Bring all below a directory up to date, but for the content of files, which `_read_files` reads.
-
-        Rows of `cached` that are right are used, and taken out.
-        """
-        cached = {} if cached is None else cached
-        seen = set()
+    def _list_tree(self, below: bytes, sweep_before_ns: int = 0, max_files: int | None = None) -> None:
+        """Bring all below a directory up to date, but for regular files, which `_take_in` takes in."""
+        seen: set[bytes] = set()
         enter = self._watch.enter if self._watch is not None else _no_watch
-        for path, status, link in walk(self.root, below, self._selection, enter, sweep_before_ns):
+        for path, status, link in walk(self.root, below, self.selection, enter, sweep_before_ns, self._excluded):
             seen.add(path)
+            if max_files is not None and len(seen) > max_files:
+                raise self._too_large(seen)
             if stat.S_ISDIR(status.st_mode):
                 self._put_directory(path, status)
             else:
-                self._note(path, status, link, cached)
+                self._note(path, status, link)
         for path in self._versions.below(below):
-            if path not in seen and not self._selection.hides(path):
+            if path not in seen and not self.selection.hides(path):
                 self._versions.drop(path)
 
-    def _note(self, path: bytes, status: os.stat_result, link: bytes, cached: _Cached) -> None:
+    def _too_large(self, seen: set[bytes]) -> TreeTooLarge:
+        most = ", ".join(f"{shown(self._prefix + name)} ({held})" for name, held in _largest(seen, 3))
+        return TreeTooLarge(
+            f"{shown(self.root)} holds too many files: {len(seen)} were counted before giving up, most of them in "
+            f"{most}; name a smaller root with --root, or list under `ignore` in dgcc.toml what builds do not need"
+        )
+
+    def _note(self, path: bytes, status: os.stat_result, link: bytes) -> None:
         """What lies at `path` is no directory."""
+        self._found.pop(path, None)
         if stat.S_ISLNK(status.st_mode):
             self._versions.put(Entry(path, Kind.SYMLINK, 0o777, status.st_mtime_ns, link=link))
             return
@@ -272,14 +325,9 @@ class Layer:
         stamp = stamp_of(status)
         self._note_links(path, status)
         record = self._versions.record(path)
-        if record is not None and record.has(stamp):
+        if record is not None and record.has(stamp) and (record.entry.digest or not self._offers(path, stamp.size)):
             return
-        remembered = cached.get(path)
-        if remembered is not None and remembered[0] == stamp:
-            del cached[path]
-            self._put_file(path, status.st_mode, stamp, remembered[1], reliable=True)
-        else:
-            self._to_read[path] = None
+        self._found[path] = status.st_mode, stamp
 
     def _note_links(self, path: bytes, status: os.stat_result) -> None:
         """Remember which paths are one file."""
@@ -290,26 +338,52 @@ class Layer:
             self._linked[path] = status.st_ino
             self._links.setdefault(status.st_ino, set()).add(path)
 
-    def _read_files(self) -> None:
-        """Take the digests of all files found new or changed."""
-        if not self._to_read:
+    def _take_in(self) -> None:
+        """Take in all files found new or changed, with the digests of those whose content is offered."""
+        if not self._found:
             return
+        self._measure()
+        to_read = []
+        for path, (mode, stamp) in self._found.items():
+            if not self._offers(path, stamp.size):
+                self._put_file(path, mode, stamp, b"", reliable=True)
+                continue
+            remembered = self._remembered.pop(path, None)
+            if remembered is not None and remembered[0] == stamp:
+                self._put_file(path, mode, stamp, remembered[1], reliable=True)
+            else:
+                to_read.append(path)
+        self._found.clear()
         now = self._clock_ns()
-        absolute = [self._prefix + path for path in self._to_read]
-        for path, (_, digested) in zip(self._to_read, digest_files(absolute, now), strict=True):
+        absolute = [self._prefix + path for path in to_read]
+        for path, (_, digested) in zip(to_read, digest_files(absolute, now), strict=True):
             if digested is None:
                 self._versions.drop(path)
                 continue
             self._put_file(path, digested.mode, digested.stamp, digested.digest, reliable=digested.settled)
             self._unsaved.add(path)
-        self._to_read.clear()
+
+    def _measure(self) -> None:
+        """Find out whether the tree is a large one: by all its files, or the bytes of those found at once."""
+        if self._large:
+            return
+        fresh = [stamp.size for path, (_, stamp) in self._found.items() if self._versions.kind(path) is not Kind.FILE]
+        size = sum(size for size in fresh if size <= self.selection.max_size)
+        files = self._versions.files + len(fresh)
+        self._large = files > self.selection.whole_files or size > self.selection.whole_bytes
 
     def _put_directory(self, path: bytes, status: os.stat_result) -> None:
+        self._found.pop(path, None)
         self._versions.put(Entry(path, Kind.DIRECTORY, stat.S_IMODE(status.st_mode)))
 
     def _put_file(self, path: bytes, mode: int, stamp: Stamp, digest: bytes, *, reliable: bool) -> None:
         entry = Entry(path, Kind.FILE, stat.S_IMODE(mode), stamp.mtime_ns, stamp.size, digest)
         self._versions.put(entry, stamp.ctime_ns if reliable else -1, stamp.inode)
+
+
+def _largest(paths: Iterable[bytes], count: int) -> list[tuple[bytes, int]]:
+    held = Counter(path.partition(b"/")[0] for path in paths if b"/" in path)
+    return held.most_common(count)
 
 
 def _no_watch(_: bytes) -> None:

@@ -1,7 +1,7 @@
 """Walking a tree: every directory, symlink and regular file that the selection lets in, parents first."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -17,7 +17,12 @@ class Found(NamedTuple):
 
 
 def walk(
-    root: bytes, below: bytes, selection: Selection, enter: Callable[[bytes], None], sweep_before_ns: int = 0
+    root: bytes,
+    below: bytes,
+    selection: Selection,
+    enter: Callable[[bytes], None],
+    sweep_before_ns: int = 0,
+    excluded: Container[bytes] = (),
 ) -> Iterator[Found]:
     """Yield what lies below the directory `below` of `root`, without `below` itself.
 
@@ -25,11 +30,13 @@ def walk(
     nothing, as what came earlier is listed and what comes later makes an event. What vanishes while we look,
     or may not be read, is left out. Regular files are not yet selected by size or content. Unfinished files of
     ours last written before `sweep_before_ns` (wall clock) are what a killed master left, and removed.
+    `excluded` are paths relative to the root.
     """
+    top = root.rstrip(b"/") + b"/"
     pending = [below]
     while pending:
         directory = pending.pop()
-        absolute = root + b"/" + directory if directory else root
+        absolute = top + directory if directory else root
         prefix = directory + b"/" if directory else b""
         try:
             enter(absolute)
@@ -43,14 +50,18 @@ def walk(
                     if name.startswith(TEMP_PREFIX):
                         _sweep(item, sweep_before_ns)
                     continue
+                path = prefix + name
                 try:
-                    if item.is_dir(follow_symlinks=False):
-                        pending.append(prefix + name)
-                        yield Found(prefix + name, item.stat(follow_symlinks=False), b"")
+                    is_directory = item.is_dir(follow_symlinks=False)
+                    if selection.ignores(path, is_directory) or path in excluded:
+                        continue
+                    if is_directory:
+                        pending.append(path)
+                        yield Found(path, item.stat(follow_symlinks=False), b"")
                     elif item.is_symlink():
-                        yield Found(prefix + name, item.stat(follow_symlinks=False), os.readlink(item.path))
+                        yield Found(path, item.stat(follow_symlinks=False), os.readlink(item.path))
                     elif item.is_file(follow_symlinks=False):
-                        yield Found(prefix + name, item.stat(follow_symlinks=False), b"")
+                        yield Found(path, item.stat(follow_symlinks=False), b"")
                 except OSError:
                     continue
 

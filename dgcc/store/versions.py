@@ -21,15 +21,15 @@ _COMPACT_FROM = 1024
 
 @dataclass(slots=True)
 class Record:
-    """The newest entry of a path, the version that brought it, and the stamp behind a file's digest."""
+    """The newest entry of a path, the version that brought it, and a file's stamp when that was made."""
 
     entry: Entry
     version: int
-    ctime_ns: int = -1  # with `inode`, size and mtime: the stamp; -1: the digest cannot be relied on any more
+    ctime_ns: int = -1  # with `inode`, size and mtime: the stamp; -1: the entry cannot be relied on any more
     inode: int = 0
 
     def has(self, stamp: Stamp) -> bool:
-        """Whether the entry's digest is known to be that of a file with this stamp."""
+        """Whether the entry is known to be that of a file with this stamp."""
         entry = self.entry
         return (
             entry.kind is Kind.FILE
@@ -41,7 +41,7 @@ class Record:
 
     def stamp(self) -> Stamp | None:
         """The stamp under which the digest may be remembered; None if there is none."""
-        if self.entry.kind is not Kind.FILE or self.ctime_ns == -1:
+        if not self.entry.digest or self.ctime_ns == -1:
             return None
         return Stamp(self.entry.size, self.entry.mtime_ns, self.ctime_ns, self.inode)
 
@@ -51,6 +51,8 @@ class Versions:
 
     def __init__(self, blobs: BlobIndex) -> None:
         self.latest = 0
+        self.files = 0  # of kind FILE that are there now
+        self.bytes = 0  # of those, whether withheld or not
         self._blobs = blobs
         self._records: dict[bytes, Record] = {}
         self._children: dict[bytes, set[bytes]] = {}  # of paths that are not GONE
@@ -98,6 +100,12 @@ class Versions:
             self._blobs.discard(old.digest, old.path)
         if new.digest:
             self._blobs.add(new.digest, new.path)
+        if old is not None and old.kind is Kind.FILE:
+            self.files -= 1
+            self.bytes -= old.size
+        if new.kind is Kind.FILE:
+            self.files += 1
+            self.bytes += new.size
         was, is_ = old is not None and old.kind is not Kind.GONE, new.kind is not Kind.GONE
         if is_ and not was:
             self._children.setdefault(parent_of(new.path), set()).add(new.path)

@@ -21,7 +21,7 @@ from dgcc.store.errors import BadPath, WriteBackError
 from dgcc.store.selection import TEMP_PREFIX, Selection
 
 _CHUNK = 1 << 20
-_UNSEEN = "the job removed this directory, which holds files that it did not see (objects, version control)"
+_UNSEEN = "the job removed this directory, which holds files that it did not see (objects, version control, ignored)"
 _serial = itertools.count()
 
 
@@ -66,12 +66,12 @@ def write_outputs(root: bytes, outputs: Sequence[Output], selection: Selection |
             batch.clean()
 
 
-def set_attributes(root: bytes, entry: Entry) -> None:
+def set_attributes(root: bytes, entry: Entry, selection: Selection | None = None) -> None:
     """Give the file at an entry's path below `root` the entry's mode and time; its content stays what it is.
 
     A file that is gone meanwhile is no error. Raises WriteBackError as `write_outputs` does.
     """
-    _check(entry, Selection())
+    _check(entry, selection or Selection())
     with (
         _opened_root(root) as root_fd,
         _blame(entry.path),
@@ -88,7 +88,7 @@ def _check(entry: Entry, selection: Selection) -> None:
         components(entry.path)
     except BadPath as error:
         raise WriteBackError(entry.path, "a slave sent a path that does not lie below the root") from error
-    if selection.hides(entry.path):
+    if selection.hides(entry.path, entry.kind is Kind.DIRECTORY):
         raise WriteBackError(entry.path, "jobs on slaves do not see this path, and may not write it")
     if entry.kind is Kind.FILE and entry.mode & (stat.S_ISUID | stat.S_ISGID):
         raise WriteBackError(entry.path, "a slave sent a setuid or setgid file")
@@ -153,13 +153,16 @@ class _Batch:
                     raise WriteBackError(path, _UNSEEN)
 
     def _holds_unseen(self, path: bytes) -> bool:
+        skip = len(self._root.rstrip(b"/")) + 1
         for directory, names, files in os.walk(os.path.join(self._root, path)):
-            if not all(self._selection.enters(name) for name in names + files):
-                return True
+            for name in names + files:
+                absolute = os.path.join(directory, name)
+                if self._selection.hides(absolute[skip:], name in names):
+                    return True
             for name in files:
                 file = os.path.join(directory, name)
                 status = os.lstat(file)
-                if not stat.S_ISLNK(status.st_mode) and not self._selection.takes_file(file, status):
+                if not stat.S_ISLNK(status.st_mode) and not self._selection.lists_file(file, status):
                     return True
         return False
 

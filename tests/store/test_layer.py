@@ -25,6 +25,10 @@ def _paths(layer: Layer) -> set[bytes]:
     return {entry.path for entry in layer.entries()}
 
 
+def _withheld(layer: Layer) -> set[bytes]:
+    return {entry.path for entry in layer.entries() if entry.withheld}
+
+
 def test_each_change_adds_one_and_a_page_has_the_newest_of_each_path(root: Path, home: Home) -> None:
     (root / "a").write_text("1")
     (root / "b").write_text("1")
@@ -122,26 +126,26 @@ def test_what_is_mirrored(root: Path, home: Home) -> None:
     os.mkfifo(root / "fifo")
     (root / "libx.so").symlink_to("x.so")
     (root / ".dgcc-tmp-1-1").write_text("unfinished")
-    os.truncate(root / "a.c", 64 << 20)
+    os.truncate(root / "a.c", (64 << 20) - 4096)
     (root / "huge").touch()
     os.truncate(root / "huge", (64 << 20) + 1)
     home.refresh()
-    wanted = {b"a.c", b"p.gch", b"soap.h", b"elf-without-x", b"script", b"dir.o", b"dir.o/inside", b"libx.so"}
+    wanted = {b"a.c", b"p.gch", b"soap.h", b"elf-without-x", b"script", b"dir.o", b"dir.o/inside", b"libx.so", b"huge"}
     assert _paths(home.layer) == wanted
+    assert _withheld(home.layer) == {b"huge"}
     again = Layer(os.fsencode(root), "run/1")
     again.scan()
     assert _paths(again) == wanted
 
 
-def test_a_file_that_becomes_too_large_goes(root: Path, home: Home) -> None:
-    small = Home(root, selection=Selection(max_size=10))
+def test_a_file_that_becomes_too_large_is_withheld(root: Path) -> None:
+    small = Home(root, selection=Selection(max_size=40))
     (root / "f").write_text("short")
     small.refresh()
-    assert small.layer.get(b"f") is not None
-    (root / "f").write_text("longer than ten")
+    assert _withheld(small.layer) == set()
+    (root / "f").write_text("x" * 41)
     small.refresh()
-    assert small.layer.get(b"f") is None
-    assert small.layer.changes(1).entries[0].kind is Kind.GONE
+    assert small.layer.changes(1).entries == (Entry(b"f", Kind.FILE, 0o644, (root / "f").stat().st_mtime_ns, 41),)
     small.close()
 
 

@@ -28,7 +28,7 @@ def picture(tree: Path | bytes, selection: Selection | None = None) -> Picture:
                 seen[key] = "link", os.readlink(path), status.st_mtime_ns
             elif stat.S_ISDIR(status.st_mode):
                 seen[key] = "directory", stat.S_IMODE(status.st_mode)
-            elif stat.S_ISREG(status.st_mode) and selection.takes_file(path, status):
+            elif stat.S_ISREG(status.st_mode) and selection.lists_file(path, status):
                 seen[key] = (
                     "file",
                     stat.S_IMODE(status.st_mode),
