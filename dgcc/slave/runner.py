@@ -1,19 +1,19 @@
 """Runs one job: brings its layers up to date, runs it in its jail, makes its result."""
 
-import filecmp
-import hashlib
 import itertools
 import logging
 import os
-import stat
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dgcc.corba import CORBA, DGCC
+from dgcc.slave.environments import EnvironmentPool
+from dgcc.slave.outputs import Written, collect
 from dgcc.slave.session import ProtocolTrouble, Running, Session, failed_result
-from dgcc.store.entry import Entry, Kind
+from dgcc.slave.system import shown, write_identity
 from dgcc.store.errors import BadDigest, BadPath, BadVersion, StoreError, UnknownLayer
 from dgcc.store.jail import (
     HOST_SYSTEM,
@@ -25,16 +25,13 @@ from dgcc.store.jail import (
     JailRun,
     JailSpec,
     Overlay,
-    changes,
     probe,
     remove_scratch,
 )
 from dgcc.store.jailspec import BadSpec
+from dgcc.store.mirror import Mirror
 from dgcc.store.scratch import scratch_directory
-from dgcc.store.wire import entry_to_wire
 
-# Content up to this size in all travels inside the result; larger files are fetched in pieces.
-INLINE_BYTES = 1 << 20
 _MOST_PRINTED = 32 << 20  # bytes
 
 log = logging.getLogger(__name__)
@@ -43,12 +40,13 @@ log = logging.getLogger(__name__)
 class Runner:
     """Runs jobs, each in a scratch directory of its own."""
 
-    def __init__(self, directory: Path, owner: tuple[int, int] | None) -> None:
+    def __init__(self, directory: Path, owner: tuple[int, int] | None, environments: EnvironmentPool) -> None:
         """`directory` is for scratch directories, where memory has no room for them; `owner` as in SlaveOptions.
 
         Raises JailFailed, with a sentence, if this host cannot run jobs; OSError.
         """
         self._owner = owner or (NOBODY, NOBODY)
+        self._environments = environments
         self._numbers = itertools.count(1)
         self._directory = scratch_directory(directory, outside=self._owner)
         self._in_memory = self._directory != directory
@@ -86,22 +84,24 @@ class Runner:
         result = failed_result(job.id, "")
         scratch, protocol = None, False
         try:
-            lowers = []
-            for need in job.layers:
-                tree, received = session.sync(need)
-                lowers.append(tree)
-                result.received += received
-            scratch = self._directory / f"{os.getpid()}-{next(self._numbers)}"
-            scratch.mkdir(mode=0o755)
-            spec = self._spec(job, session.host, scratch, lowers)
-            jail = JailRun(spec, merge=job.merge, deadline_s=job.deadline_s, max_output=_MOST_PRINTED)
-            with lock:
-                running.jail = jail
-                if running.cancelled:
-                    jail.kill()
-            result.started_ns = time.time_ns()
-            ended = jail.run()
-            kept = self._collect(job, spec, lowers, result)
+            with self._environments.use(job.environments, session.source) as system:
+                result.received += system.received
+                mirrors = []
+                for need in job.layers:
+                    mirror, received = session.sync(need)
+                    mirrors.append(mirror)
+                    result.received += received
+                scratch = self._directory / f"{os.getpid()}-{next(self._numbers)}"
+                scratch.mkdir(mode=0o755)
+                spec = self._spec(job, session.host, scratch, system.trees, mirrors)
+                jail = JailRun(spec, merge=job.merge, deadline_s=job.deadline_s, max_output=_MOST_PRINTED)
+                with lock:
+                    running.jail = jail
+                    if running.cancelled:
+                        jail.kill()
+                result.started_ns = time.time_ns()
+                ended = jail.run()
+            kept = collect(_written(job.layers, mirrors, spec), result.files)
             self._fill(result, ended)
             return result, scratch, kept
         except JailCancelled:
@@ -122,10 +122,17 @@ class Runner:
             result.how = DGCC.PROTOCOL_FAILED
         return result, scratch, {}
 
-    def _spec(self, job: Any, host: str, place: Path, lowers: list[Path]) -> JailSpec:
-        overlays = tuple(
-            Overlay(need.root, (os.fsencode(tree),)) for need, tree in zip(job.layers, lowers, strict=True)
+    def _spec(self, job: Any, host: str, place: Path, system: Sequence[Path], mirrors: list[Mirror]) -> JailSpec:
+        layers = tuple(
+            Overlay(need.root, (os.fsencode(mirror.tree),), need.writable)
+            for need, mirror in zip(job.layers, mirrors, strict=True)
         )
+        binds: tuple[Bind, ...] = HOST_SYSTEM  # of no job with environments: goes when every job has them
+        overlays: tuple[Overlay, ...] = ()
+        if system:
+            identity = place / "identity"
+            write_identity(identity, job.uid, job.gid, job.env)
+            binds, overlays = shown((identity, *system))
         # The jail copies a symlink as such; it is made here because a bind names something on the host.
         links = []
         for number, link in enumerate(job.links):
@@ -137,7 +144,8 @@ class Runner:
         return JailSpec(
             scratch=scratch, program=job.program, argv=tuple(job.argv), env=tuple(job.env), cwd=job.cwd,
             umask=job.umask_, inside_uid=job.uid, inside_gid=job.gid, outside_uid=self._owner[0],
-            outside_gid=self._owner[1], hostname=host.encode()[:64], binds=(*HOST_SYSTEM, *links), overlays=overlays,
+            outside_gid=self._owner[1], hostname=host.encode()[:64], binds=(*binds, *links),
+            overlays=(*overlays, *layers),  # the later covers the earlier
         )  # fmt: skip
 
     @staticmethod
@@ -147,38 +155,12 @@ class Runner:
         result.cpu_s, result.wall_s, result.max_rss = ended.cpu_s, ended.wall_s, ended.max_rss
         result.stdio = [DGCC.Chunk(fd, data) for fd, data in ended.chunks]
 
-    @staticmethod
-    def _collect(job: Any, spec: JailSpec, lowers: list[Path], result: Any) -> dict[int, Path]:
-        """Put what the job changed into the result. Returns what is too large for it."""
-        kept: dict[int, Path] = {}
-        room = INLINE_BYTES
-        for number, (need, tree) in enumerate(zip(job.layers, lowers, strict=True)):
-            upper = spec.upper(number)
-            for change in changes(upper, [tree]):
-                if change.path == b".":
-                    continue  # the root directory's own mode is not the job's to change
-                digest, data, touched = b"", b"", False
-                if change.kind is Kind.FILE:
-                    path = upper / os.fsdecode(change.path)
-                    touched = _same(path, tree / os.fsdecode(change.path))
-                    if change.size <= room and not touched:
-                        data = path.read_bytes()
-                        digest = hashlib.sha256(data).digest()
-                        room -= len(data)
-                    else:
-                        with path.open("rb") as file:
-                            digest = hashlib.file_digest(file, "sha256").digest()
-                        if not touched:
-                            kept[len(result.files)] = path
-                entry = Entry(change.path, change.kind, change.mode, change.mtime_ns, change.size, digest, change.link)
-                result.files.append(DGCC.Output(need.root, entry_to_wire(entry), touched, data))
-        return kept
 
-
-def _same(path: Path, lower: Path) -> bool:
-    """Whether a file that a job opened for writing, or touched, has the content that the layer has."""
-    try:
-        status = lower.lstat()
-        return stat.S_ISREG(status.st_mode) and filecmp.cmp(path, lower, shallow=False)
-    except OSError:
-        return False
+def _written(needs: Sequence[Any], mirrors: Sequence[Mirror], spec: JailSpec) -> list[Written]:
+    """The layers that a job could change."""
+    first = len(spec.overlays) - len(needs)
+    return [
+        Written(need.root, mirror.tree, spec.upper(first + number), mirror.withheld)
+        for number, (need, mirror) in enumerate(zip(needs, mirrors, strict=True))
+        if need.writable
+    ]

@@ -16,10 +16,12 @@ import psutil
 import dgcc
 from dgcc.corba import CORBA, DGCC, DGCC__POA
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm, NamingError
+from dgcc.slave.environments import EnvironmentPool
 from dgcc.slave.joblist import JobList
 from dgcc.slave.mirrors import MirrorPool
 from dgcc.slave.runner import Runner
 from dgcc.slave.session import Running, Session
+from dgcc.slave.sharing import StoreServant
 from dgcc.store.blobs import BlobStore
 from dgcc.store.compiler import CompilerError, describe, identity
 
@@ -58,11 +60,14 @@ class Slave(DGCC__POA.Slave):
         self._idle = 0
         self._ended: queue.SimpleQueue[Session | None] = queue.SimpleQueue()  # sessions to end; None: no more
         self._registering: set[str] = set()  # names of masters that are being registered with
+        self._refusals: dict[str, str] = {}  # masters that will not have this slave, and why
         self.over = threading.Event()
-        half = options.store_limit // 2
-        self._blobs = BlobStore(options.store / "blobs", half)
-        self._mirrors = MirrorPool(options.store / "mirrors", self._blobs, options.owner, half)
-        self._runner = Runner(options.store / "jobs", options.owner)
+        third = options.store_limit // 3
+        self._blobs = BlobStore(options.store / "blobs", third)
+        self._mirrors = MirrorPool(options.store / "mirrors", self._blobs, options.owner, third)
+        environments = EnvironmentPool(options.store / "environments", options.owner, third)
+        self._runner = Runner(options.store / "jobs", options.owner, environments)
+        self._store = poa.id_to_reference(poa.activate_object(StoreServant(environments.index)))._narrow(DGCC.Source)
         self.ref = self._this_on(poa)
         self._threads = [
             threading.Thread(target=self._job_process, name=f"job-{i}", daemon=True) for i in range(options.slots)
@@ -108,7 +113,10 @@ class Slave(DGCC__POA.Slave):
 
     def _find_masters(self) -> None:
         served = {session.name for session in list(self._sessions.values())}
-        for name, ref in self._farm.bindings(MASTERS):
+        bound = list(self._farm.bindings(MASTERS))
+        for name in set(self._refusals.copy()) - {name for name, _ in bound}:
+            self._refusals.pop(name, None)
+        for name, ref in bound:
             if name not in served:
                 _aside(f"find {name}", self._meet, name, ref)
 
@@ -122,6 +130,9 @@ class Slave(DGCC__POA.Slave):
         memory = psutil.virtual_memory().total
         return DGCC.SlaveInfo(self._options.name, dgcc.__version__, DGCC.PROTOCOL, platform.machine(),
                               self._options.slots, memory)  # fmt: skip
+
+    def _get_store(self) -> Any:
+        return self._store
 
     def invite(self, who: Any) -> None:
         """See the IDL."""
@@ -286,7 +297,9 @@ class Slave(DGCC__POA.Slave):
                 with self._lock:
                     self._registering.discard(name)
         except DGCC.Refused as error:
-            log.error("%s", error.reason)
+            if self._refusals.get(name) != error.reason:  # it is asked again every ten seconds
+                log.error("%s", error.reason)
+            self._refusals[name] = error.reason
             return
         except CORBA.SystemException as error:
             log.info("a master that called does not answer: %s", error)

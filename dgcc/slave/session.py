@@ -77,10 +77,10 @@ class Session:
         self.lease, self.lease_s = lease.id, lease.seconds
         self.renewed = time.monotonic()
 
-    def sync(self, need: Any) -> tuple[Path, int]:
+    def sync(self, need: Any) -> tuple[Mirror, int]:
         """Bring a layer to the version that a job needs (a DGCC.LayerNeed).
 
-        Returns the directory that holds it and the bytes pulled. Raises ProtocolTrouble, StoreError, OSError and
+        Returns the mirror that holds it and the bytes pulled. Raises ProtocolTrouble, StoreError, OSError and
         CORBA.SystemException.
         """
         with self._lock:
@@ -98,7 +98,7 @@ class Session:
             copy.version, received = done.version, done.received
             if copy.version < need.version:
                 raise ProtocolTrouble(f"the master has no version {need.version} of {need.layer}")
-        return copy.mirror.tree, received
+        return copy.mirror, received
 
     def deliver(self, result: Any) -> None:
         """Hand a result to the master, again and again until it has it or the session ends. On the sender."""

@@ -1,0 +1,285 @@
+"""The environments on this slave: each fetched once, shared by all masters' jobs, the longest unused out first."""
+
+import logging
+import os
+import stat
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dgcc.slave.fetch import Fetch, listing
+from dgcc.slave.peers import reach
+from dgcc.slave.session import ProtocolTrouble
+from dgcc.store import manifest
+from dgcc.store.blobindex import BlobIndex
+from dgcc.store.descent import OPEN_DIRECTORY, remove
+from dgcc.store.digests import digest_file
+from dgcc.store.entry import Entry, Kind
+from dgcc.store.environment import environment_key
+from dgcc.store.errors import StoreError
+from dgcc.store.pull import BlobSource
+from dgcc.store.sync import LayerSource
+
+# Beside the tree, once it is complete: its entries as a manifest, and the bytes of content in it.
+_COMPLETE = "complete"
+_SIZE = "size"
+_KEY_SIZE = 32
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The environments of one job on disk, topmost first, and the bytes that were pulled for it."""
+
+    trees: tuple[Path, ...]
+    received: int
+
+
+class _Place:
+    """One environment: the lock is held by who brings it here; the rest is guarded by the pool's lock."""
+
+    def __init__(self, key: bytes, directory: Path) -> None:
+        self.key = key
+        self.directory = directory
+        self.lock = threading.Lock()
+        self.users = 0
+        self.size = 0  # bytes of content, as far as known
+        self.entries: list[Entry] = []  # once it is complete and looked at
+        self.spoilt = ""  # why no further job may use it
+        self.attempts = 0
+        self.failure: tuple[Any, Exception] | None = None  # the last attempt's source, and what became of it
+
+    @property
+    def tree(self) -> Path:
+        return self.directory / "tree"
+
+
+class EnvironmentPool:
+    """Environments by key in one directory of one process; any thread may call.
+
+    `index` tells which content lies where below the directory, of all environments that are complete.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        owner: tuple[int, int] | None,
+        limit: int,
+        *,
+        host: bytes = b"/",
+        reach: Callable[[Any], BlobSource] = reach,
+    ) -> None:
+        """`owner`: as in SlaveOptions. `limit`: bytes of content kept, but for what is in use.
+
+        `host`: the root of this host's own system, whose files serve as a source. `reach`: makes a source of a
+        peer as jobs name it. Raises OSError.
+        """
+        self._directory = directory
+        self._owner = owner
+        self._limit = limit
+        self._host = host
+        self._reach = reach
+        self._lock = threading.Lock()
+        self._places: OrderedDict[bytes, _Place] = OrderedDict()  # the longest unused first
+        self._serial = 0
+        directory.mkdir(parents=True, exist_ok=True)
+        self.index = BlobIndex(os.fsencode(directory))
+        self._find_complete()
+
+    def _find_complete(self) -> None:
+        found = []
+        for directory in self._directory.iterdir():
+            try:
+                key = bytes.fromhex(directory.name)
+                used = (directory / _COMPLETE).stat().st_mtime
+                size = int((directory / _SIZE).read_text())
+            except (OSError, ValueError):
+                self._delete(directory)  # what a crash left
+                continue
+            found.append((used, key, size))
+        for _, key, size in sorted(found):
+            place = self._places[key] = _Place(key, self._directory / key.hex())
+            place.size = size
+
+    @contextmanager
+    def use(self, needs: Sequence[Any], source: LayerSource) -> Iterator[System]:
+        """Have the environments of a job (DGCC.EnvironmentNeed) here while the block runs.
+
+        What is missing is fetched, `source` being the master's. Raises ProtocolTrouble, StoreError, OSError and
+        what the source raises.
+        """
+        taken: list[_Place] = []
+        try:
+            received = 0
+            for need in needs:
+                place = self._take(bytes(need.key))
+                taken.append(place)
+                received += self._complete(place, source, need.peers)
+            yield System(tuple(place.tree for place in taken), received)
+        finally:
+            for place in taken:
+                self._give_back(place)
+
+    def _take(self, key: bytes) -> _Place:
+        if len(key) != _KEY_SIZE:
+            raise ProtocolTrouble("an environment has a key that is none")
+        with self._lock:
+            self._look_at_suspects()
+            place = self._places.get(key)
+            if place is None:
+                place = self._places[key] = _Place(key, self._directory / key.hex())
+            place.users += 1
+            return place
+
+    def _give_back(self, place: _Place) -> None:
+        with self._lock:
+            place.users -= 1
+            if place.users:
+                return
+            self._places.move_to_end(place.key)
+            put_out = []
+            if place.spoilt:
+                put_out.append(self._put_out(place))
+            else:
+                with suppress(FileNotFoundError):  # not complete
+                    os.utime(place.directory / _COMPLETE)
+            total = sum(other.size for other in self._places.values())
+            for other in list(self._places.values()):
+                if total <= self._limit:
+                    break
+                if not other.users:
+                    total -= other.size
+                    put_out.append(self._put_out(other))
+        for directory in put_out:
+            self._delete(directory)
+
+    def _put_out(self, place: _Place) -> Path:
+        """Forget an environment; returns the directory that is left to be deleted."""
+        del self._places[place.key]
+        for path, digest in _contents(place):
+            self.index.discard(digest, path)
+        self._serial += 1
+        gone = self._directory / f"gone-{self._serial}"
+        with suppress(FileNotFoundError):
+            place.directory.rename(gone)
+        return gone
+
+    def _delete(self, directory: Path) -> None:
+        try:
+            fd = os.open(self._directory, OPEN_DIRECTORY)
+            try:
+                remove(fd, os.fsencode(directory.name), insist=True)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            log.warning("cannot remove %s: %s", directory, error)
+
+    def _look_at_suspects(self) -> None:
+        """Who read for a peer may have found other content than there was: such an environment is used no more."""
+        for path in self.index.take_suspects():
+            name, _, rest = path.partition(b"/tree/")
+            place = self._places.get(bytes.fromhex(name.decode()))
+            if place is None or place.spoilt:
+                continue
+            wanted = next((entry.digest for entry in place.entries if entry.path == rest), None)
+            found = digest_file(os.path.join(self.index.root, path), 0)
+            if wanted is not None and (found is None or found.digest != wanted):
+                place.spoilt = f"the environment in {place.directory} was changed on this slave's disk"
+                log.error("%s; it is fetched again", place.spoilt)
+                if not place.users:
+                    self._delete(self._put_out(place))
+
+    # ---- Bringing one here ---------------------------------------------------------------------------------
+
+    def _complete(self, place: _Place, source: LayerSource, peers: Sequence[Any]) -> int:
+        """See that an environment is here and sound. Returns the bytes pulled for it by this call."""
+        attempts = place.attempts
+        with place.lock:
+            if place.spoilt:
+                raise StoreError(place.spoilt)
+            if place.entries:
+                return 0
+            if place.failure and place.attempts != attempts and place.failure[0] is source:
+                raise place.failure[1]  # of the attempt that this one waited for
+            entries = self._look(place)
+            received = 0
+            if entries is None:
+                try:
+                    entries, received = self._fetch(place, source, peers)
+                except Exception as error:
+                    place.attempts += 1
+                    place.failure = (source, error)
+                    if isinstance(error, OSError):  # the disk: what is half done only takes room there
+                        place.spoilt = f"no environment can be kept in {place.directory}: {error.strerror}"
+                    raise
+            with self._lock:
+                place.size = sum(entry.size for entry in entries)
+                place.entries = entries
+                place.failure = None
+                for path, digest in _contents(place):
+                    self.index.add(digest, path)
+            return received
+
+    def _look(self, place: _Place) -> list[Entry] | None:
+        """The entries of what an earlier process completed, if that still looks so."""
+        copy = place.directory / "being-read"
+        try:
+            copy.unlink(missing_ok=True)
+            os.link(place.directory / _COMPLETE, copy)  # reading a manifest takes it away
+        except FileNotFoundError:
+            return None
+        known = manifest.take(copy)
+        if known is not None and environment_key(known.values()) == place.key:
+            entries = sorted(known.values(), key=lambda entry: entry.path)
+            if all(_looks_right(os.fsencode(place.tree), entry) for entry in entries):
+                return entries
+        log.error("the environment in %s is damaged; it is fetched again", place.directory)
+        self._delete(place.directory)
+        return None
+
+    def _fetch(self, place: _Place, source: LayerSource, peers: Sequence[Any]) -> tuple[list[Entry], int]:
+        start = time.monotonic()
+        entries = listing(source, place.key)
+        place.size = sum(entry.size for entry in entries)
+        fetch = Fetch(place.directory, self._owner, self.index, self._host)
+        fetch.run(entries, source, [self._reach(peer) for peer in peers if peer is not None])
+        (place.directory / _SIZE).write_text(str(place.size))
+        manifest.write(place.directory / _COMPLETE, {entry.path: entry for entry in entries})
+        brought = fetch.brought
+        log.info(
+            "environment %s: %d files, %d MB: %d MB here, %d MB from peers, %d MB from the master, %.1f s",
+            place.key.hex()[:6], sum(entry.kind is Kind.FILE for entry in entries), place.size // 1_000_000,
+            brought.here // 1_000_000, brought.peers // 1_000_000, brought.master // 1_000_000,
+            time.monotonic() - start,
+        )  # fmt: skip
+        return entries, brought.received
+
+
+def _contents(place: _Place) -> Iterator[tuple[bytes, bytes]]:
+    """Where a complete environment has which content: paths below the pool's directory, and digests."""
+    top = os.fsencode(place.directory.name) + b"/tree/"
+    return ((top + entry.path, entry.digest) for entry in place.entries if entry.kind is Kind.FILE)
+
+
+def _looks_right(tree: bytes, entry: Entry) -> bool:
+    """Whether what lies at an entry's path may be it; content lost in a power cut shows in size or time."""
+    try:
+        status = os.lstat(os.path.join(tree, entry.path))
+    except OSError:
+        return False
+    if entry.kind is Kind.FILE:
+        return (
+            stat.S_ISREG(status.st_mode)
+            and status.st_size == entry.size
+            and status.st_mtime_ns == entry.mtime_ns
+            and stat.S_IMODE(status.st_mode) == entry.mode & 0o1777
+        )
+    if entry.kind is Kind.SYMLINK:
+        return stat.S_ISLNK(status.st_mode) and os.readlink(os.path.join(tree, entry.path)) == entry.link
+    return stat.S_ISDIR(status.st_mode)

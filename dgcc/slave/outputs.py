@@ -1,0 +1,105 @@
+"""What a job did to its layers, as outputs for the master: small content inside the result, the rest kept for it."""
+
+import filecmp
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dgcc.corba import DGCC
+from dgcc.store.entry import WITHHELD_MARK, Entry, Kind
+from dgcc.store.errors import StoreError
+from dgcc.store.upper import Change, changes
+from dgcc.store.wire import entry_to_wire
+
+# Content up to this size in all travels inside the result; larger files are fetched in pieces.
+INLINE_BYTES = 1 << 20
+_CHUNK = 1 << 20
+
+
+class WithheldUsed(StoreError):
+    """A job changed or copied a file whose content this slave does not have."""
+
+    def __init__(self, path: bytes) -> None:
+        """`path`: absolute, as the job sees it. The message is the form in which the master looks for it."""
+        super().__init__(f"withheld: {os.fsdecode(path)}")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A writable layer after a job: where the job saw it, its mirror, what the job changed in it."""
+
+    root: bytes
+    tree: Path
+    upper: Path
+    withheld: Callable[[bytes], bool]  # whether a placeholder lies at a path of the mirror
+
+
+def collect(layers: Sequence[Written], files: list[Any]) -> dict[int, Path]:
+    """Append what a job changed to `files` (DGCC.Output). Returns what is too large for it, by index.
+
+    Raises WithheldUsed where content is that of a placeholder, OSError.
+    """
+    kept: dict[int, Path] = {}
+    room = INLINE_BYTES
+    for layer in layers:
+        changed = changes(layer.upper, [layer.tree])
+        for change in changed:
+            if change.path == b".":
+                continue  # the root directory's own mode is not the job's to change
+            digest, data, touched = b"", b"", False
+            if change.kind is Kind.FILE:
+                path = layer.upper / os.fsdecode(change.path)
+                digest, marked, content = _read(path, room)
+                if marked:
+                    raise WithheldUsed(os.path.join(layer.root, _origin(layer, change, changed)))
+                touched = _same(path, layer.tree / os.fsdecode(change.path))
+                if touched:
+                    pass
+                elif content is None:
+                    kept[len(files)] = path
+                else:
+                    data = content
+                    room -= len(data)
+            entry = Entry(change.path, change.kind, change.mode, change.mtime_ns, change.size, digest, change.link)
+            files.append(DGCC.Output(layer.root, entry_to_wire(entry), touched, data))
+    return kept
+
+
+def _read(path: Path, room: int) -> tuple[bytes, bool, bytes | None]:
+    """Digest of a file, whether a placeholder's mark is in it, and its content if that is at most `room` bytes."""
+    state = hashlib.sha256()
+    content = b""
+    marked = False
+    with path.open("rb") as file:
+        small = os.fstat(file.fileno()).st_size <= room
+        end = b""
+        while data := file.read(_CHUNK):
+            state.update(data)
+            # The mark may lie across two pieces.
+            marked = marked or WITHHELD_MARK in data or WITHHELD_MARK in end + data[: len(WITHHELD_MARK)]
+            end = data[-len(WITHHELD_MARK) :]
+            if small:
+                content += data
+    return state.digest(), marked, content if small else None
+
+
+def _origin(layer: Written, change: Change, changed: Sequence[Change]) -> bytes:
+    """The withheld file that a placeholder's content at `change` comes from, as far as one can tell."""
+    if not layer.withheld(change.path):
+        for other in changed:  # one that was renamed is gone
+            if other.kind is Kind.GONE and layer.withheld(other.path):
+                return other.path
+    return change.path
+
+
+def _same(path: Path, lower: Path) -> bool:
+    """Whether a file that a job opened for writing, or touched, has the content that the layer has."""
+    try:
+        status = lower.lstat()
+        return stat.S_ISREG(status.st_mode) and filecmp.cmp(path, lower, shallow=False)
+    except OSError:
+        return False
