@@ -1,0 +1,1 @@
+"""What a recipe needs of the master's system, as environments: compilers, plain tools, by content."""
