@@ -11,7 +11,7 @@ _ARCHIVE_BYTES = 32 << 20  # a larger one holds every locale there is, and comes
 _PLAIN = frozenset((b"", b"C", b"POSIX", b"C.UTF-8", b"C.utf8"))
 _TERMINALS = (b"/etc/terminfo", b"/lib/terminfo", b"/usr/share/terminfo")
 _FEW = 500
-_DOMAINS = tuple("libc coreutils sed grep diffutils findutils bash gawk make tar xz binutils".split())
+_DOMAINS = b"libc coreutils sed grep diffutils findutils bash gawk make tar xz binutils".split()
 
 
 def add_locales(environ: Mapping[bytes, bytes], to: Collection) -> None:
@@ -43,7 +43,7 @@ def _spellings(locales: Iterable[bytes]) -> set[bytes]:
     return found
 
 
-def catalogues(prefix: bytes, environ: Mapping[bytes, bytes], domains: Iterable[str]) -> list[bytes]:
+def catalogues(prefix: bytes, environ: Mapping[bytes, bytes], domains: Iterable[bytes]) -> list[bytes]:
     """The translations below `prefix` of the user's language; `domains` are the beginnings of their names."""
     languages = [part for part in environ.get(b"LANGUAGE", b"").split(b":") if part]
     languages += [environ.get(name, b"") for name in (b"LC_ALL", b"LC_MESSAGES", b"LANG")]
@@ -52,7 +52,7 @@ def catalogues(prefix: bytes, environ: Mapping[bytes, bytes], domains: Iterable[
         for share in (b"/share/locale", b"/share/locale-langpack"):
             place = prefix.rstrip(b"/") + share + b"/" + language + b"/LC_MESSAGES"
             for domain in domains:
-                found += glob.glob(glob.escape(place) + b"/" + domain.encode() + b"*.mo")
+                found += glob.glob(glob.escape(place) + b"/" + domain + b"*.mo")
     return found
 
 

@@ -68,7 +68,7 @@ class Compiler:
             self._programs.add_all(sorted(family(driver, real)), to)
             self._add_prefixed(driver, to)
             prefix = os.path.dirname(os.path.dirname(real))
-            to.files.update(catalogues(prefix, self._questions.environ, ("gcc", "cpplib", "gas", "ld", "bfd")))
+            to.files.update(catalogues(prefix, self._questions.environ, (b"gcc", b"cpplib", b"gas", b"ld", b"bfd")))
         self._add_programs(_BINUTILS if is_clang else _GCC_PROGRAMS, is_clang, to)
         if is_clang:
             self._add_clang(everything, to)
@@ -140,9 +140,7 @@ class Compiler:
                         found = True
                         to.trees.add(place)
         if not found:
-            raise EnvironmentTrouble(
-                f"'{shown(self._driver)}' does not say where its headers are; is it a C compiler?"
-            )
+            raise EnvironmentTrouble(f"'{shown(self._driver)}' does not say where its headers are; is it a C compiler?")
 
     def _add_programs(self, names: Iterable[bytes], is_clang: bool, to: Collection) -> None:
         names = list(dict.fromkeys([*names, *self._named_linkers()]))
