@@ -27,6 +27,8 @@
  *   cwd, umask   inside path; octal
  *   rlimit*      `NAME=NUMBER` or `NAME=unlimited`, for soft and hard; lowered to the caller's own hard limit
  *   program      path, or a name looked up in the PATH of the job's environment
+ *   self-test    `1`: instead of becoming the program, the job makes the file `made` in cwd, and replaces the directory
+ *                `dir`, which holds the empty one `old`, by a new one; exit code 0 if all of that works
  *   arg*, env*   argv from argv[0] on; environment as KEY=VALUE
  * Always there in mode `jail`: /proc, /dev, and private /tmp, /var/tmp, /dev/shm (in `host-root`: those the host has).
  *
@@ -68,7 +70,7 @@ struct limit {
 
 struct spec {
     const char *scratch, *cwd, *program, *hostname;
-    bool host_root;
+    bool host_root, self_test;
     uid_t inside_uid, outside_uid;
     gid_t inside_gid, outside_gid;
     mode_t umask;

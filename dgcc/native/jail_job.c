@@ -59,6 +59,16 @@ static void set_limits(const struct spec *spec)
     }
 }
 
+/* All that an upper layer must be able to do, without any program of the host. */
+static _Noreturn void self_test(void)
+{
+    int made = open("made", O_WRONLY | O_CREAT | O_EXCL, 0644);
+    bool works = made >= 0 && !rmdir("dir/old") && !rmdir("dir") && !mkdir("dir", 0755);
+    if (!works)
+        dprintf(2, "%s", strerror(errno));
+    _exit(works ? 0 : 1);
+}
+
 _Noreturn void job_main(const struct spec *spec)
 {
     setsid(); /* no controlling terminal, and a process group of its own */
@@ -78,6 +88,8 @@ _Noreturn void job_main(const struct spec *spec)
         fail("cannot enter the working directory", spec->cwd, errno, "the roots of the job must hold it");
     set_limits(spec);
     umask(spec->umask);
+    if (spec->self_test)
+        self_test();
     environ = spec->env;
     execvp(spec->program, spec->argv);
     dprintf(2, "%s: %s\n", spec->program, strerror(errno));

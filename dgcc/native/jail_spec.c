@@ -136,6 +136,8 @@ static void take(struct spec *spec, const char *key, char *value, struct mount *
         spec->cwd = path(value);
     else if (!strcmp(key, "program"))
         spec->program = value;
+    else if (!strcmp(key, "self-test"))
+        spec->self_test = *value == '1';
     else if (!strcmp(key, "hostname"))
         spec->hostname = value;
     else if (!strcmp(key, "inside_uid"))

@@ -25,6 +25,7 @@ from dgcc.store.jail import (
     JailRun,
     JailSpec,
     Overlay,
+    Terminal,
     probe,
     remove_scratch,
 )
@@ -94,7 +95,10 @@ class Runner:
                 scratch = self._directory / f"{os.getpid()}-{next(self._numbers)}"
                 scratch.mkdir(mode=0o755)
                 spec = self._spec(job, session.host, scratch, system.trees, mirrors)
-                jail = JailRun(spec, merge=job.merge, deadline_s=job.deadline_s, max_output=_MOST_PRINTED)
+                terminal = Terminal(job.out_tty, job.err_tty, job.columns, job.rows)
+                jail = JailRun(
+                    spec, merge=job.merge, deadline_s=job.deadline_s, max_output=_MOST_PRINTED, terminal=terminal
+                )
                 with lock:
                     running.jail = jail
                     if running.cancelled:

@@ -5,6 +5,7 @@ away. The jail itself is dgcc-jail, a program in C; native/jail.h describes it.
 """
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -18,12 +19,13 @@ from pathlib import Path
 import dgcc
 from dgcc.store.errors import StoreError
 from dgcc.store.jailspec import HOST_SYSTEM, NOBODY, BadSpec, Bind, JailSpec, Overlay
+from dgcc.store.jailtty import Terminal
 from dgcc.store.upper import Change, Ignored, changes, remove_scratch
 
 __all__ = [
     "BINARY", "HOST_SYSTEM", "NOBODY", "BadSpec", "Bind", "Change", "Ignored", "JailCancelled",
     "JailDeadline", "JailError", "JailFailed", "JailOutputLimit", "JailResult", "JailRun", "JailSpec",
-    "Overlay", "changes", "probe", "remove_scratch", "run",
+    "Overlay", "Terminal", "changes", "probe", "remove_scratch", "run",
 ]  # fmt: skip
 
 BINARY = Path(dgcc.__file__).parent / "native" / "bin" / "dgcc-jail"
@@ -71,10 +73,16 @@ class JailResult:
 class JailRun:
     """One command in its jail; `run` once, and `kill` from any thread at any time."""
 
-    def __init__(self, spec: JailSpec, *, merge: bool, deadline_s: float, max_output: int) -> None:
-        """merge: stdout and stderr are one pipe. deadline_s: seconds. max_output: bytes of both together."""
+    def __init__(
+        self, spec: JailSpec, *, merge: bool, deadline_s: float, max_output: int, terminal: Terminal | None = None
+    ) -> None:
+        """merge: stdout and stderr are one pipe. deadline_s: seconds. max_output: bytes of both together.
+
+        terminal: streams that are one, instead of a pipe; with `merge`, `out` counts for both.
+        """
         self._spec = spec
         self._merge = merge
+        self._terminal = terminal or Terminal(False, False)
         self._deadline_s = deadline_s
         self._max_output = max_output
         self._lock = threading.Lock()  # guards _wake and _killed
@@ -101,7 +109,7 @@ class JailRun:
                     raise JailCancelled("the job was cancelled")
                 self._wake = wake
             stack.callback(self._asleep)
-            return _Conversation(self._spec, self._merge, self._max_output).hold(wake, self._deadline_s)
+            return _Conversation(self._spec, self._merge, self._terminal, self._max_output).hold(wake, self._deadline_s)
 
     def _asleep(self) -> None:
         with self._lock:
@@ -116,9 +124,11 @@ def run(spec: JailSpec, *, merge: bool, deadline_s: float, max_output: int) -> J
 class _Conversation:
     """The pipes between this process and one dgcc-jail, read and written by one poll loop."""
 
-    def __init__(self, spec: JailSpec, merge: bool, max_output: int) -> None:
+    def __init__(self, spec: JailSpec, merge: bool, terminal: Terminal, max_output: int) -> None:
         self._unsent = memoryview(spec.encode())
         self._merge = merge
+        self._terminal = terminal
+        self._owner = spec.outside_uid
         self._room = max_output
         self._chunks: list[tuple[int, bytes]] = []
         self._record = b""
@@ -129,49 +139,59 @@ class _Conversation:
     def hold(self, wake: int, deadline_s: float) -> JailResult:
         """Start the jail, see it to its end, and read its result."""
         end = time.monotonic() + deadline_s
-        result, result_w = os.pipe()
-        try:
-            jail = self._start(result_w)
-        except OSError as error:
-            os.close(result)
-            raise JailFailed(f"cannot start {BINARY}: {error.strerror}; install the package again") from error
-        finally:
-            os.close(result_w)
-        assert jail.stdin and jail.stdout
-        self._streams = {result: 0, jail.stdout.fileno(): 1}
-        if jail.stderr:
-            self._streams[jail.stderr.fileno()] = 2
-        for stream in (*self._streams, wake):
-            self._poll.register(stream, select.POLLIN)
-        try:
-            os.set_blocking(jail.stdin.fileno(), False)
-            self._poll.register(jail.stdin.fileno(), select.POLLOUT)
-            self._converse(jail, wake, end)
-        except BaseException:  # nothing that we know of; but whatever it is, the job must not outlive it
-            self._hang_up(jail)
-            self._reap(jail)
-            raise
-        finally:
-            os.close(result)
-            with contextlib.suppress(BrokenPipeError):
-                jail.stdin.close()
-            for pipe in (jail.stdout, jail.stderr):
-                if pipe:
-                    pipe.close()
+        with contextlib.ExitStack() as stack:
+            jail = self._start(stack)
+            assert jail.stdin
+            for stream in (*self._streams, wake):
+                self._poll.register(stream, select.POLLIN)
+            try:
+                os.set_blocking(jail.stdin.fileno(), False)
+                self._poll.register(jail.stdin.fileno(), select.POLLOUT)
+                self._converse(jail, wake, end)
+            except BaseException:  # nothing that we know of; but whatever it is, the job must not outlive it
+                self._hang_up(jail)
+                self._reap(jail)
+                raise
+            finally:
+                with contextlib.suppress(BrokenPipeError):
+                    jail.stdin.close()
         return self._result(jail)
 
-    def _start(self, result_w: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [BINARY, str(result_w)],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if self._merge else subprocess.PIPE,
-            pass_fds=(result_w,),
-            cwd="/",
-            env={},
-            start_new_session=True,  # a Ctrl-C at the slave's terminal is the slave's to answer
-        )
+    def _start(self, stack: contextlib.ExitStack) -> subprocess.Popen[bytes]:
+        """Start the jail. `stack` closes our ends of its output, which are in `_streams` then."""
+        with contextlib.ExitStack() as theirs:
+            result_w = self._stream(0, stack, theirs)
+            out = self._stream(1, stack, theirs)
+            err = subprocess.STDOUT if self._merge else self._stream(2, stack, theirs)
+            try:
+                return subprocess.Popen(
+                    [BINARY, str(result_w)],
+                    bufsize=0,
+                    stdin=subprocess.PIPE,
+                    stdout=out,
+                    stderr=err,
+                    pass_fds=(result_w,),
+                    cwd="/",
+                    env={},
+                    start_new_session=True,  # a Ctrl-C at the slave's terminal is the slave's to answer
+                )
+            except OSError as error:
+                raise JailFailed(f"cannot start {BINARY}: {error.strerror}; install the package again") from error
+
+    def _stream(self, number: int, ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> int:
+        """A pipe or terminal for stream `number`; returns the jail's end, which `theirs` closes."""
+        if number == 0 or not (self._terminal.out, self._terminal.err)[number - 1]:
+            read, write = os.pipe()
+        else:
+            try:
+                read, write = self._terminal.open(self._owner)
+            except OSError as error:
+                text = f"no terminal can be made for a job: {error.strerror}; is a devpts mounted on /dev/pts?"
+                raise JailFailed(text) from error
+        ours.callback(os.close, read)
+        theirs.callback(os.close, write)
+        self._streams[read] = number
+        return write
 
     def _converse(self, jail: subprocess.Popen[bytes], wake: int, end: float) -> None:
         """Poll until every pipe is at its end, which is when no process of the jail is left; then reap."""
@@ -226,7 +246,12 @@ class _Conversation:
             self._poll.unregister(fd)
 
     def _receive(self, fd: int) -> None:
-        data = os.read(fd, _CHUNK)
+        try:
+            data = os.read(fd, _CHUNK)
+        except OSError as error:
+            if error.errno != errno.EIO:  # how a terminal says that its other end is closed
+                raise
+            data = b""
         stream = self._streams[fd]
         if not data:
             self._poll.unregister(fd)
@@ -280,10 +305,12 @@ def _try(place: Path, outside: tuple[int, int]) -> str | None:
             os.chown(path, *outside)
     spec = JailSpec(
         scratch=scratch,
-        program=b"/bin/sh",
-        argv=(b"sh", b"-c", b": > made && rm -r dir && mkdir dir"),
-        env=(b"PATH=/usr/bin:/bin",),
+        program=b"self-test",
+        argv=(b"self-test",),
+        env=(),
         cwd=b"/probe",
+        binds=(),
+        self_test=True,
         overlays=(Overlay(b"/probe", (os.fsencode(lower),)),),
         outside_uid=outside[0],
         outside_gid=outside[1],

@@ -56,6 +56,8 @@ class JailSpec:
     writable directories, besides /tmp, /var/tmp and /dev/shm. rlimits: (name, number), with the names of
     setrlimit in lower case. host_root: the host's whole root read-only, `binds` on top, and its network; only
     then a job of root stays root, so this is for the caller's own commands, never for those of others.
+    self_test: instead of the program, the jail itself makes the file `made` in cwd and a new directory in place of
+    `dir`, in which there is an empty one, `old`.
     """
 
     scratch: Path
@@ -74,6 +76,7 @@ class JailSpec:
     tmpfs: tuple[bytes, ...] = ()
     rlimits: tuple[tuple[str, int], ...] = (("core", 0),)
     host_root: bool = False
+    self_test: bool = False
 
     def upper(self, index: int) -> Path:
         """The upper directory of `overlays[index]`."""
@@ -96,6 +99,7 @@ class JailSpec:
         yield b"cwd", self.cwd
         yield b"umask", b"%o" % self.umask
         yield b"program", self.program
+        yield b"self-test", b"1" if self.self_test else b"0"
         for bind in self.binds:
             yield b"bind", bind.inside
             yield b"from", bind.host
