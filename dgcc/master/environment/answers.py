@@ -19,7 +19,7 @@ from dgcc.store.digests import stamp_of
 
 log = logging.getLogger(__name__)
 
-_FORMAT = "dgcc-answer-1"
+_FORMAT = "dgcc-answer-2"
 _DAY_S = 24 * 3600
 
 

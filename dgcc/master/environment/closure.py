@@ -30,11 +30,12 @@ _BROAD = frozenset(
 
 
 class Found(NamedTuple):
-    """What lies at a path. stamp: of a file. link: of a symlink."""
+    """What lies at a path. stamp: of a file. link: of a symlink. changed_ns: when its inode changed last."""
 
     kind: Kind
     mode: int
     mtime_ns: int
+    changed_ns: int
     stamp: Stamp | None
     link: bytes
 
@@ -43,6 +44,7 @@ class Closure:
     """Everything that some parts consist of, by absolute canonical path. Looked at once, when made.
 
     found: what lies where. complete: directories with all below. replaced: files in whose place another stands.
+    newest_ns: when the newest of the single files and links was put there (wall clock).
     Raises EnvironmentTrouble if it is unreasonably much.
     """
 
@@ -60,6 +62,7 @@ class Closure:
             end = self._reach(path)
             if end is not None and self.found[end].kind is Kind.FILE:
                 self.replaced.add(end)
+        self.newest_ns = max((what.changed_ns for what in self.found.values() if what.stamp or what.link), default=0)
         tops = {self._reach(path) for path in parts.trees}
         for top in sorted(top for top in tops if top is not None):
             self._tree(top)
@@ -183,10 +186,10 @@ def _listing(directory: bytes) -> Iterable[tuple[bytes, Found]]:
 def _found(status: os.stat_result, link: bytes) -> Found | None:
     mode = status.st_mode
     if stat.S_ISDIR(mode):
-        return Found(Kind.DIRECTORY, mode & 0o777, status.st_mtime_ns, None, b"")
+        return Found(Kind.DIRECTORY, mode & 0o777, status.st_mtime_ns, status.st_ctime_ns, None, b"")
     if stat.S_ISLNK(mode):
-        return Found(Kind.SYMLINK, 0o777, status.st_mtime_ns, None, link)
+        return Found(Kind.SYMLINK, 0o777, status.st_mtime_ns, status.st_ctime_ns, None, link)
     if stat.S_ISREG(mode):
         # Nothing in a jail becomes another user.
-        return Found(Kind.FILE, mode & 0o777, status.st_mtime_ns, stamp_of(status), b"")
+        return Found(Kind.FILE, mode & 0o777, status.st_mtime_ns, status.st_ctime_ns, stamp_of(status), b"")
     return None

@@ -40,11 +40,10 @@ class Contents:
             self._shim = digested.stamp.size, digested.digest
         return self._shim
 
-    def doubt(self, paths: Collection[bytes]) -> None:
-        """The content of these paths, below "/", is not what was said: read them again."""
-        for path in paths:
-            self._remembered.pop(path, None)
-            self._put(path, None)
+    def doubt(self, path: bytes) -> None:
+        """The content of this path, below "/", is not what was said: read it again."""
+        self._remembered.pop(path, None)
+        self._put(path, None)
 
     def digests(self, wanted: Mapping[bytes, Stamp], directories: Collection[bytes]) -> dict[bytes, Row]:
         """Stamp and digest of files by absolute path; a file that cannot be read is not in the answer.

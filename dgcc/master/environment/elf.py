@@ -46,7 +46,8 @@ def read(path: bytes) -> Elf | None:
                 if isinstance(segment, InterpSegment):
                     interpreter = os.fsencode(segment.get_interp_name())
                 elif isinstance(segment, DynamicSegment):
-                    needed = [os.fsencode(tag.needed) for tag in segment.iter_tags("DT_NEEDED")]
+                    tags = segment.iter_tags("DT_NEEDED")
+                    needed = [os.fsencode(tag.needed) for tag in tags]  # type: ignore[attr-defined]  # set by name
             return Elf(elf["e_machine"], interpreter, tuple(needed))
     except (OSError, ELFError, ConstructError, ValueError, KeyError, AttributeError, TypeError):
         return None  # cut off, or made by nobody's linker

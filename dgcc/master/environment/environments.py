@@ -4,10 +4,12 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dgcc import __version__
 from dgcc.master.environment.answers import Answers
 from dgcc.master.environment.base import collect_base
 from dgcc.master.environment.closure import Closure
@@ -23,6 +25,7 @@ from dgcc.master.environment.watching import Watching
 from dgcc.master.verdict.needs import Needs, Toolchain
 from dgcc.store.blobindex import BlobIndex
 from dgcc.store.cache import DigestCache, default_path
+from dgcc.store.digests import TICK_NS
 from dgcc.store.entry import Page
 from dgcc.store.environment import key_of
 from dgcc.store.errors import UnknownLayer, shown
@@ -82,7 +85,7 @@ class Environments:
         self._states: dict[_Wish, _State] = {}
         self._troubles: dict[_Wish, tuple[int, float, EnvironmentTrouble]] = {}
         self._ready: dict[Needs, tuple[int, tuple[bytes, ...]]] = {}
-        self._doubtful: set[bytes] = set()  # paths below "/" of which somebody found other content
+        self._doubtful: deque[bytes] = deque()  # paths below "/" of which somebody found other content
         self._by_key: dict[bytes, Environment] = {}
 
     @property
@@ -124,7 +127,7 @@ class Environments:
         doubts = self._contents.index.take_suspects()
         self._contents.shims.take_suspects()
         if doubts:
-            self._doubtful |= doubts
+            self._doubtful.extend(doubts)
             self._watching.count()
         if self._watching.blind and self._clock() - self._looked >= LOOK_EVERY_S:
             if not all(state.closure.unchanged() for state in list(self._states.values())):
@@ -168,9 +171,9 @@ class Environments:
         return [*wishes, _Wish()]
 
     def _state(self, wish: _Wish, at: int) -> _State:
+        while self._doubtful:
+            self._contents.doubt(self._doubtful.popleft())
         known = self._states.get(wish)
-        doubtful, self._doubtful = self._doubtful, set()
-        self._contents.doubt(doubtful)
         if known is not None and known.at == at:
             return known
         trouble = self._troubles.get(wish)
@@ -178,7 +181,11 @@ class Environments:
             raise trouble[2]
         started = self._clock()
         try:
-            closure = Closure(self._parts(wish), self._watching)
+            asked_ns = time.time_ns()
+            parts, fresh = self._parts(wish)
+            closure = Closure(parts, self._watching)
+            if fresh and closure.newest_ns >= asked_ns - TICK_NS:
+                self._watching.count()  # it may have been put there after the asking, and before the watch
             environment = build(closure, self._contents)
         except EnvironmentTrouble as error:
             self._troubles[wish] = at, self._clock(), error
@@ -191,11 +198,12 @@ class Environments:
             log.info("environment %s of %s, %.2f s", describe(environment), _about(wish), took)
         return state
 
-    def _parts(self, wish: _Wish) -> Parts:
+    def _parts(self, wish: _Wish) -> tuple[Parts, bool]:
+        """What an environment consists of, and whether this was asked just now."""
         question = self._question(wish)
         parts = self._answers.load(question)
         if parts is not None:
-            return parts
+            return parts, False
         to = Collection()
         programs = Programs(self._questions)
         if wish.toolchain is not None:
@@ -216,14 +224,14 @@ class Environments:
             collect_base(self._questions, programs, to)
         parts = to.freeze()
         self._answers.save(question, parts)
-        return parts
+        return parts, True
 
     def _question(self, wish: _Wish) -> list[bytes]:
         """All that an answer depends on besides files."""
         environ = self._questions.environ
         speech = sorted(b"=".join(item) for item in environ.items() if item[0][:3] in (b"LAN", b"LC_", b"TER"))
         driver = (wish.toolchain.driver, *wish.toolchain.options) if wish.toolchain is not None else ()
-        fields = (self._questions.path, speech, driver, wish.libraries, wish.programs)
+        fields = ((__version__.encode(),), self._questions.path, speech, driver, wish.libraries, wish.programs)
         return [part for field in fields for part in (b"%d" % len(field), *field)]
 
     def close(self) -> None:

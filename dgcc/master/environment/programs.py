@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from dgcc.master.environment.elf import Loading, read
+from dgcc.master.environment.interpreters import libraries_in, modules
 from dgcc.master.environment.parts import Collection
 from dgcc.master.environment.questions import Questions, is_program
+from dgcc.store.selection import is_elf
 
 _SCRIPT_BYTES = 64 << 10
 _PATHS = re.compile(rb"(?<![\w.$}/-])/[\w.+/-]+")
@@ -48,6 +50,12 @@ class Programs:
         to.files |= self._files(real)
         for program in self._of_script(real):
             self.add(program, to, depth - 1)
+        places, files = modules(path, self._questions)
+        to.files |= files
+        to.trees |= places
+        for place in places:
+            for library in libraries_in(place, is_elf):
+                to.files |= self._files(library)
 
     def add_plugins(self, linker: bytes, to: Collection, *, llvm: bool) -> None:
         """What ar, nm, ranlib and ld load for objects with code of a compiler's own; llvm: clang's as well."""

@@ -20,6 +20,7 @@ _BINUTILS = b"as ld nm ar ranlib objcopy objdump strip readelf size".split()
 _GCC_PROGRAMS = [*b"cc1 cc1plus collect2 lto1 lto-wrapper".split(), *_BINUTILS]
 _FILES = b"""
     specs liblto_plugin.so libgomp.spec libsanitizer.spec libitm.spec libasan_preinit.o
+    libasan.so libubsan.so liblsan.so libtsan.so
     crt1.o Scrt1.o rcrt1.o gcrt1.o Mcrt1.o grcrt1.o crti.o crtn.o
     crtbegin.o crtbeginS.o crtbeginT.o crtend.o crtendS.o crtfastmath.o crtoffloadbegin.o crtoffloadend.o
     crtoffloadtable.o crtprec32.o crtprec64.o crtprec80.o
