@@ -1,0 +1,66 @@
+"""The command `dgcc`: questions about a project's builds, answered without a farm."""
+
+import argparse
+import os
+import sys
+
+import dgcc
+from dgcc.cli.config import ConfigError, load_rules
+from dgcc.master.explain import ExplainError, as_json, as_text, ask, explain
+from dgcc.master.roots import choose_roots, working_directory
+
+_TROUBLE = 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of dgcc."""
+    p = argparse.ArgumentParser(prog="dgcc", description="Ask about a project's builds with dgcc-master.")
+    p.add_argument("--version", action="version", version=f"dgcc {dgcc.__version__}")
+    commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    e = commands.add_parser(
+        "explain",
+        usage="dgcc explain [options] TARGET [make's own arguments]",
+        help="what would become of a target: its commands, the verdict on each and why, and its last build",
+        description="Say what dgcc-master would do with the recipe of one target, and why. Nothing is built.",
+        epilog="Give make's arguments as you would to dgcc-master: dgcc explain -C src main.o -f my.mk V=1",
+        allow_abbrev=False,
+    )
+    e.add_argument("-C", "--directory", action="append", default=[], metavar="DIR", help="as make's -C")
+    e.add_argument("--root", action="append", default=[], metavar="DIR",
+                   help="as dgcc-master's --root; repeatable (default: the version-control root)")
+    e.add_argument("--json", action="store_true", help="say it as JSON")
+    e.add_argument("target", metavar="TARGET", help="as make names it, or a path from this directory on")
+    e.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return p  # fmt: skip
+
+
+def main() -> int:
+    """Run dgcc; returns its exit code: 0, or 2 where a question cannot be answered."""
+    args = parser().parse_args()
+    try:
+        text = _explain(args)
+    except (ConfigError, ExplainError, ValueError, OSError) as error:
+        print(f"dgcc: {error}", file=sys.stderr)
+        return _TROUBLE
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _explain(args: argparse.Namespace) -> str:
+    """Raises ConfigError, ExplainError, ValueError for roots that cannot be, OSError."""
+    arguments = [word for directory in args.directory for word in ("-C", directory)] + args.arguments
+    arguments = [word for word in arguments if word != "--"]
+    start = os.getcwdb()
+    directory = working_directory(arguments, start)
+    roots = choose_roots(args.root, directory, os.path.realpath(start))
+    asked = ask(os.fsencode(args.target), arguments, roots, directory)
+    told = explain(asked, roots, load_rules(roots[0]))
+    return as_json(told) + "\n" if args.json else as_text(told, start)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""`dgcc explain` tells what would become of a target, whether it is due or not, and changes nothing."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from farmkit import snapshot
+
+from dgcc.master.history import HOME, History, Past
+from dgcc.master.lacked import Lacked
+from dgcc.master.memory import Memory
+
+MAKEFILE = """\
+CFLAGS := -O2
+all: prog sub docs
+prog: main.o util.o
+\tcc -o $@ $^
+%.o: %.c conf.h
+\t@echo CC $@
+\t@cc $(CFLAGS) \\
+\t  -c $< -o $@
+conf.h: ; echo '#define X 1' > $@
+sub:
+\t$(MAKE) -C sub
+extra.o: main.c
+\tcc -c main.c -o extra.o
+docs: prog
+.PHONY: all sub docs
+"""
+BASH = """\
+SHELL := /bin/bash
+export CPATH := /opt/elsewhere
+a.o: a.c
+\tcc -c a.c
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    top = tmp_path / "project"
+    (top / "sub").mkdir(parents=True)
+    (top / "Makefile").write_text(MAKEFILE)
+    for name in ("main.c", "util.c", "sub/deep.c"):
+        (top / name).write_text("int main(void) { return 0; }\n" if name == "main.c" else f"int {Path(name).stem};\n")
+    (top / "sub/Makefile").write_text("all: deep.o\ndeep.o: deep.c\n\tcc -c deep.c\n")
+    return top
+
+
+def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    left = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
+    environment = {name: value for name, value in os.environ.items() if name not in left}
+    environment |= {"XDG_CACHE_HOME": str(project.parent / "cache"), "XDG_CONFIG_HOME": str(project.parent / "config")}
+    command = [sys.executable, "-m", "dgcc.cli.dgcc", "explain", *arguments]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def told(project: Path, *arguments: str) -> list[dict]:
+    ended = run(project, "--json", *arguments)
+    assert ended.returncode == 0 and not ended.stderr, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def build(project: Path) -> None:
+    subprocess.run(["make", "-s"], cwd=project, check=True, capture_output=True)
+
+
+def test_a_target_is_explained_in_plain_text(project):
+    ended = run(project, "main.o")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"""\
+main.o, in {project}
+  made from   main.c conf.h
+  recipe at   Makefile:6
+
+  command     echo CC main.o
+  verdict     local: it compiles nothing
+
+  command     cc -O2 \\
+                -c main.c -o main.o
+  verdict     remote: it compiles main.o
+  compiler    /usr/bin/cc
+  inputs      main.c
+  outputs     main.o
+
+  last time   dgcc-master has not built it yet, or it is long ago
+"""
+
+
+def test_what_is_up_to_date_is_explained_as_well_and_left_alone(project):
+    before_build = told(project, "main.o")
+    build(project)
+    before = snapshot(project)
+    assert told(project, "main.o") == before_build
+    [deep] = told(project, "deep.o")
+    assert (deep["directory"], deep["target"]) == (str(project / "sub"), "deep.o")
+    assert [c["command"] for c in deep["commands"]] == ["cc -c deep.c"]
+    assert told(project, "sub/deep.o") == [deep] and told(project, "-C", "sub", "deep.o") == [deep]
+    assert told(project, "main.o", "CFLAGS=-Os")[0]["commands"][1]["command"] == "cc -Os \\\n  -c main.c -o main.o"
+    assert snapshot(project) == before
+
+
+def test_targets_beside_the_default_goal_and_those_without_a_recipe(project):
+    assert told(project, "extra.o")[0]["commands"][0]["remote"] is True
+    build(project)
+    assert told(project, "extra.o")[0]["commands"][0]["remote"] is True
+    [docs] = told(project, "docs")
+    assert docs["commands"] == [] and docs["prerequisites"] == ["prog"]
+    assert "none: it only needs others" in run(project, "docs").stdout
+    [sub] = told(project, "sub")
+    assert not sub["commands"][0]["remote"] and "another build" in sub["commands"][0]["reason"]
+
+
+def test_make_s_shell_and_exported_variables_count(project):
+    (project / "my.mk").write_text(BASH)
+    (project / "a.c").write_text("int a;\n")
+    [a] = told(project, "a.o", "-f", "my.mk")
+    plain = told(project, "a.o", "-f", "my.mk", "CPATH=")
+    assert a["commands"] != plain[0]["commands"], "CPATH names a directory outside the project"
+    assert plain[0]["commands"][0]["remote"]
+
+
+def test_rules_are_named(project):
+    (project / "dgcc.toml").write_text('[[rule]]\ntarget = "main.o"\nwhere = "local"\n\n[[rule]]\n')
+    ended = run(project, "main.o")
+    assert ended.returncode == 2 and "rule" in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+def test_the_last_build_is_told(project):
+    memory = Memory(project.parent / "cache" / "dgcc" / "builds.sqlite")
+    directory = os.fsencode(project)
+    when = time.mktime((2026, 3, 4, 5, 6, 7, 0, 0, -1))
+    History(directory, memory).record([
+        Past(directory, b"main.o", "SH", False, "it compiles nothing", HOME, "", None, 0.0, 0.0, when),
+        Past(directory, b"main.o", "CC main.o", True, "it compiles main.o", "one", "", 0, 1.5, 1.25, when,
+             (b"\xab" * 32, b"\xcd" * 32)),
+        Past(directory, b"util.o", "CC util.o", True, "it compiles util.o", HOME, "one was lost", 1, 2.0, 0.0, when),
+    ])  # fmt: skip
+    lacked = Lacked(directory, memory)
+    lacked.add(directory, b"main.o", (directory + b"/util.c",))
+    lacked.save()
+    text = run(project, "main.o").stdout
+    assert "  also needs  util.c (found missing in an earlier build)\n" in text
+    first, second = (line for line in text.splitlines() if "last time" in line)
+    assert first.endswith("SH ran at home, with an unknown exit code, 0.00 s; it compiles nothing")
+    assert first.startswith("  last time   2026-03-04 05:06:07")
+    assert second.endswith(
+        "CC main.o ran on one, exit code 0, 1.50 s (1.25 s of CPU); environments abababababab, cdcdcdcdcdcd"
+    )
+    assert "ran at home, exit code 1, 2.00 s; one was lost" in run(project, "util.o").stdout
+    last = told(project, "main.o")[0]["last"]
+    assert [(row["ran"], row["exit_code"], row["wall_s"]) for row in last] == [("home", None, 0.0), ("one", 0, 1.5)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mani.o"], "make knows no target 'mani.o'; close names are main.o"),
+        (["main.c"],
+         "make knows no target 'main.c': that file is there, and nothing makes it; close names are main.o"),
+        (["elsewhere/deep.o"], "make knows no target 'elsewhere/deep.o'; close names are deep.o"),
+        (["zzz", "-f", "none.mk"], "make knows no target 'zzz' (make: *** No rule to make target 'none.mk'.)"),
+        (["main.o", "-n"], "make's arguments ask for no build; leave out -n, -q, -t, -p and their like"),
+        (["--root", "/nowhere", "main.o"], "root '/nowhere' is not a directory"),
+    ],
+)
+def test_what_cannot_be_explained_is_one_clear_error(project, arguments, message):
+    ended = run(project, *arguments)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", f"dgcc: {message}\n")
+
+
+def test_the_command_explains_itself(project):
+    ended = run(project, "--help")
+    assert ended.returncode == 0 and "dgcc explain [options] TARGET [make's own arguments]" in ended.stdout
+    assert run(project).returncode == 2
