@@ -154,10 +154,11 @@ class Fetch:
 
     def _find_here(self, entry: Entry, blobs: BlobStore) -> bool:
         """Take content from another environment, or from this host's own file at that very path, if it has it."""
-        places = [(os.fsencode(self._near.root), path) for path in self._near.paths(entry.digest)]
-        if not any(entry.path == top or entry.path.startswith(top + b"/") for top in _NEVER):
-            places.append((self._host, entry.path))
-        return any(_copied(root, path, entry, blobs) for root, path in places)
+        if any(_copied(self._near.root, path, entry, blobs, 0) for path in self._near.paths(entry.digest)):
+            return True
+        if any(entry.path == top or entry.path.startswith(top + b"/") for top in _NEVER):
+            return False
+        return _copied(self._host, entry.path, entry, blobs, stat.S_IROTH)
 
     def _ask_peers(self, files: dict[bytes, Entry], blobs: BlobStore) -> None:
         for peer in list(self._peers):
@@ -185,8 +186,8 @@ def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _copied(root: bytes, path: bytes, entry: Entry, blobs: BlobStore) -> bool:
-    """Copy the file at `path` below `root`, which everybody may read, if it has the entry's content."""
+def _copied(root: bytes, path: bytes, entry: Entry, blobs: BlobStore, mode: int) -> bool:
+    """Copy the file at `path` below `root`, if it has these mode bits and the entry's content, into the store."""
     try:
         root_fd = os.open(root, OPEN_DIRECTORY)
         try:
@@ -199,7 +200,7 @@ def _copied(root: bytes, path: bytes, entry: Entry, blobs: BlobStore) -> bool:
         return False
     try:
         status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode) or not status.st_mode & stat.S_IROTH or status.st_size != entry.size:
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & mode != mode or status.st_size != entry.size:
             return False
         with blobs.writer(entry.digest) as writer:
             while data := os.read(file, _CHUNK):

@@ -1,0 +1,29 @@
+"""Fixtures for tests of the slave: a small system, made once, and a directory to keep things in."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from slave.systemkit import copy_in, with_libraries
+
+from dgcc.store.jail import NOBODY, remove_scratch
+
+OWNER = (NOBODY, NOBODY) if os.geteuid() == 0 else None
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A system with a shell and a few tools."""
+    tools = ("/bin/sh", "/usr/bin/find", "/bin/cat", "/bin/ls", "/bin/chmod", "/bin/mv", "/usr/bin/stat", "/usr/bin/id")
+    return copy_in(tmp_path_factory.mktemp("base") / "root", with_libraries(*tools))
+
+
+@pytest.fixture
+def top() -> Iterator[Path]:
+    """A directory on a disk, which /tmp may not be."""
+    path = Path(tempfile.mkdtemp(prefix="dgcc-test-", dir="/var/tmp"))
+    path.chmod(0o755)
+    yield path
+    remove_scratch(path)
