@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import dgcc
-from dgcc.cli.config import ConfigError, load
+from dgcc.cli.config import ConfigError, load, load_rules
 from dgcc.master.build import Build, BuildOptions
 from dgcc.master.driver import DriverError
+from dgcc.master.report import DIFFERENT
 from dgcc.master.roots import choose_roots, working_directory
 from dgcc.naming.contexts import NamingError, parse_address
 from dgcc.naming.orb import OrbError
@@ -21,6 +22,7 @@ from dgcc.naming.sender import Sender
 from dgcc.store.errors import StoreError
 
 _MAKE_TROUBLE = 2  # what make itself exits with when it cannot work
+_DIFFERENT = 3
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
         prog="dgcc-master",
         usage="dgcc-master [options] [--] [make's own arguments]",
         description="Run make in this directory, with its compiles on every free CPU of the farm.",
-        epilog="Everything else goes to make unchanged, as in: dgcc-master -C src -j8 V=1 all",
+        epilog="Everything else goes to make unchanged, as in: dgcc-master -C src -j8 V=1 all. The exit code is make's; "
+        f"with --compare {DIFFERENT}, where make ends well and anything differs. `dgcc explain TARGET` says what would "
+        "become of one target.",
         allow_abbrev=False,
     )
     p.add_argument("--naming", metavar="HOST[:PORT]",
@@ -43,6 +47,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--report", type=Path, metavar="FILE", help="write the build's figures as JSON")
     p.add_argument("--driver", default="make", metavar="CMD",
                    help="what to run instead of make: ninja, 'cmake --build b'")
+    p.add_argument("--compare", action="store_true",
+                   help="run every remote recipe at home as well and report each byte that differs; exit code "
+                   f"{_DIFFERENT} if any does and make itself succeeded")
+    p.add_argument("--compare", action="store_true",
+                   help="run every remote job at home too, keep what that makes, and report every byte that differs")
     p.add_argument("-v", "--verbose", action="store_true", help="say what happens to each recipe, and why")
     p.add_argument("--version", action="version", version=f"dgcc-master {dgcc.__version__}")
     return p  # fmt: skip
@@ -89,11 +98,14 @@ def options(argv: list[str]) -> BuildOptions:
         driver=driver,
         arguments=rest,
         verbose=args.verbose,
+        compare=args.compare,
+        rules=load_rules(roots[0]),
+        compare=args.compare,
     )
 
 
 def main() -> int:
-    """Run dgcc-master; returns make's exit code, or dies by the signal that ended the build."""
+    """Run dgcc-master; returns make's exit code, or DIFFERENT, or dies by the signal that ended the build."""
     logging.basicConfig(format="dgcc: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         chosen = options(sys.argv[1:])
@@ -112,6 +124,8 @@ def main() -> int:
     except OSError as error:
         print(f"dgcc: the report cannot be written: {error}", file=sys.stderr)
         code = code or _MAKE_TROUBLE
+    if build.differs:
+        code = code or _DIFFERENT
     if build.signal:
         signal.signal(build.signal, signal.SIG_DFL)
         os.kill(os.getpid(), build.signal)

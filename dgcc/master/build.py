@@ -15,16 +15,25 @@ from typing import Any
 from dgcc.master.clients import ClientServer
 from dgcc.master.dispatch import Dispatcher
 from dgcc.master.driver import Driver, start_driver
+from dgcc.master.environment.environments import Environments
+from dgcc.master.history import History, past_of
+from dgcc.master.joblist import END, JobList
+from dgcc.master.lacked import Lacked
+from dgcc.master.orders import Orders
 from dgcc.master.overseer import Overseer
 from dgcc.master.plan.planner import Planner
+from dgcc.master.preparation import Preparation
 from dgcc.master.presence import Presence
 from dgcc.master.reception import Reception
 from dgcc.master.registry import SlaveRegistry
 from dgcc.master.report import Report
 from dgcc.master.servants import Gate
+from dgcc.master.shipping import Shipping
 from dgcc.master.status import Figures
+from dgcc.master.supplies import Supplies
 from dgcc.master.terminal import Terminal
 from dgcc.master.trees import Trees
+from dgcc.master.verdict.rules import Rules
 from dgcc.naming.sender import Sender
 
 # How many recipes make may have out at once: well above the farm's slots, so that the Overseer can choose.
@@ -52,6 +61,8 @@ class BuildOptions:
     driver: list[str]
     arguments: list[str]
     verbose: bool
+    rules: Rules
+    compare: bool
 
 
 class Build:
@@ -82,19 +93,12 @@ class Build:
         self._loop.set_exception_handler(_log_mishap)
         self._interrupt = asyncio.Event()
         options = self.options
-        self._trees = Trees(options.roots, self._name)
-        grace = _GRACE_OWN_SLAVE_S if options.local_slave else _GRACE_S
-        self._dispatcher = Dispatcher(self._loop, self._trees, self._registry, Overseer(now=began, grace_s=grace),
-                                      options.local_jobs, self._thread("compilers"))  # fmt: skip
-        self._reception = Reception(self._loop, self._registry, self._dispatcher, self._trees)
-        self._presence = Presence(self._name, Gate(self._loop), self._reception, self._trees.source, self._count_sent)
-        if options.local_slave:
-            self._dispatcher.local_slave = self._presence.local_name
+        self._assemble(began)
         self._planner = Planner(options.driver, options.arguments, options.roots)
         self._catch_signals()
         clients = ClientServer(self._dispatcher)
         await clients.start()
-        self._dispatcher.scratch = clients.path.parent
+        self._shipping.scratch = clients.path.parent
         tasks: list[asyncio.Task[None]] = []
         try:
             if options.naming is not None and not await self._connect(*options.naming):
@@ -124,8 +128,32 @@ class Build:
             for thread in self._threads:
                 thread.shutdown()
             self._trees.close()
+            self._remember()
+            self._environments.close()
         self._finish_report(time.monotonic() - began)
         return self._report.exit_code
+
+    def _assemble(self, now: float) -> None:
+        """Make the parts and put them together."""
+        options, loop = self.options, self._loop
+        self._environments = Environments()
+        self._trees = Trees(options.roots, self._name, options.rules.ignore, self._environments.indexes)
+        preparation = Preparation(loop, self._trees, self._environments, self._thread("environments"))
+        self._lacked = Lacked(options.roots[0])
+        supplies = Supplies(self._trees, preparation, self._lacked)
+        orders = Orders(loop, self._registry, self._trees, options.rules, self._window)
+        jobs = JobList()
+        self._dispatcher = Dispatcher(jobs, self._trees, options.rules, options.local_jobs, self._note)
+        grace = _GRACE_OWN_SLAVE_S if options.local_slave else _GRACE_S
+        self._shipping = Shipping(loop, self._dispatcher, jobs, self._trees, self._registry,
+                                  Overseer(now=now, grace_s=grace), preparation, supplies, orders,
+                                  compare=options.compare)  # fmt: skip
+        self._dispatcher.shipping, self._dispatcher.supplies = self._shipping, supplies
+        self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments)
+        self._presence = Presence(self._name, Gate(loop), self._reception, self._trees.source, self._count_sent)
+
+    def _window(self) -> tuple[int, int]:
+        return self._driver.window() if self._driver is not None else (0, 0)
 
     def _thread(self, name: str) -> Sender:
         """A thread for one kind of work beside the loop. None is waited for when the process ends."""
@@ -152,6 +180,8 @@ class Build:
             self._no_travel(error)
             return
         self._trees.ready = True
+        for text in self._trees.unreasonable():
+            self._note(text)
         self._dispatcher.trees_ready()
 
     def _no_travel(self, error: Exception) -> None:
@@ -167,7 +197,7 @@ class Build:
             await self._loop.run_in_executor(thread, self._presence.join, self.options.local_slave)
         except Exception as error:
             self._note(f"no farm: {error}")
-            self._dispatcher.expect_no_slave()
+            self._shipping.expect_no_slave()
             return
         while True:
             await asyncio.sleep(_REBIND_S)
@@ -188,12 +218,19 @@ class Build:
             self._reception.watch()
             if self._presence.lost_slave:
                 self._note("the slave on this host has ended")
-                self._dispatcher.expect_no_slave()
+                self._shipping.expect_no_slave()
             if self._trees.ready:
                 try:
                     self._trees.refresh()
                 except Exception as error:
                     self._no_travel(error)
+
+    def _remember(self) -> None:
+        """Keep for later builds what jobs lacked, and what became of each."""
+        self._lacked.save()
+        now = time.time()
+        ended = [job for job in self._dispatcher.jobs if job.state in END]
+        History(self.options.roots[0]).record([past_of(job, now) for job in ended])
 
     def _figures(self) -> Figures:
         jobs, dispatcher = self._dispatcher.jobs, self._dispatcher
@@ -215,11 +252,12 @@ class Build:
         report.planned = dispatcher.jobs.planned
         report.remote, report.local, report.failed = dispatcher.outcome()
         report.fallbacks = dispatcher.fallbacks
+        report.comparison = dispatcher.comparison if self.options.compare else None
         report.slaves = self._registry.tallies
         usage = resource.getrusage(resource.RUSAGE_SELF)
         report.master_cpu_s = usage.ru_utime + usage.ru_stime
         report.bytes_sent += self._trees.bytes_sent
-        report.bytes_received = dispatcher.bytes_received
+        report.bytes_received = self._shipping.bytes_received
 
     # ---- signals ---------------------------------------------------------------------------------------------
 
@@ -244,6 +282,11 @@ class Build:
         await asyncio.sleep(_INTERRUPT_PATIENCE_S)
         if self._driver is not None:
             await self._driver.terminate()
+
+    @property
+    def differs(self) -> bool:
+        """Whether a remote job was found to come out otherwise at home."""
+        return bool(self._report.comparison and self._report.comparison.different)
 
     def print_summary(self, write: Any) -> None:
         """Say at the end what happened. Raises what `write` raises."""

@@ -194,6 +194,16 @@ class Driver:
         """Return the driver's exit code once it has ended, or, negated, the signal that ended it."""
         return await asyncio.shield(self._ended)
 
+    def window(self) -> tuple[int, int]:
+        """The columns and rows of the pseudo-terminal that recipes write to; (0, 0) where there is none."""
+        if self.terminal is None:
+            return 0, 0
+        try:
+            size = os.get_terminal_size(self.terminal)
+        except OSError:
+            return 0, 0
+        return size.columns, size.lines
+
     def fit_window(self) -> None:
         """Give the pseudo-terminal the size of ours. Called on SIGWINCH; who takes that signal calls it."""
         if self.terminal is None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dgcc.master.joblist import Job, State
 from dgcc.master.memory import Memory
 
 MOST_ROWS = 50_000
@@ -38,6 +39,16 @@ class Past:
     cpu_s: float = 0.0
     ended: float = 0.0
     environments: tuple[bytes, ...] = ()
+
+
+def past_of(job: Job, now: float) -> Past:
+    """What is to be kept of a job that has ended. `now`: seconds since 1970."""
+    ran = job.ran if job.remote else HOME
+    code = 128 - job.exit_code if job.exit_code < 0 else job.exit_code
+    return Past(
+        job.directory, job.target or job.command.encode(), job.command, job.verdict, job.reason, ran, job.fallback,
+        code if job.state in (State.DONE, State.FAILED) else None, job.wall_s, job.cpu_s, now, job.environments,
+    )  # fmt: skip
 
 
 class History:

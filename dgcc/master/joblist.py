@@ -55,6 +55,14 @@ class Job:
     remote: bool = False  # it ended with a slave's result
     fallback: str = ""  # why a job meant for the farm ran at home, else empty
     slave: int | None = None  # lease of the slave it was last sent to
+    verdict: bool = False  # whether it was found fit to travel
+    reason: str = ""  # the verdict's
+    command: str = ""  # what it does, in a few words
+    ran: str = ""  # the slave on which it last ran to an end
+    wall_s: float = 0.0  # how long the command itself ran there
+    cpu_s: float = 0.0
+    exit_code: int = 0  # of its end at home, negative for a signal
+    environments: tuple[bytes, ...] = ()  # keys of those that it was last run in
     story: list[tuple[float, State, str]] = field(default_factory=list)
     work: Any = None  # what the master needs to run it, from its release on
 

@@ -1,9 +1,10 @@
 """What the master tells its slaves: run this, forget that. Each call leaves the loop by the slave's own sender."""
 
 import asyncio
+import itertools
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dgcc.corba import DGCC
@@ -11,10 +12,13 @@ from dgcc.master.joblist import Job
 from dgcc.master.registry import SlaveLink, SlaveRegistry
 from dgcc.master.roots import links_on_the_way
 from dgcc.master.trees import Trees
+from dgcc.master.verdict.rules import Rules, travelling
 from dgcc.master.wire import Request
+from dgcc.master.work import Work
 
 # A job that has not ended by then is killed by its slave and tried elsewhere.
 JOB_DEADLINE_S = 1800
+_MOST_PEERS = 3
 
 log = logging.getLogger(__name__)
 
@@ -28,21 +32,49 @@ def environment_of(request: Request) -> Mapping[bytes, bytes]:
 class Orders:
     """Makes the calls to slaves."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, registry: SlaveRegistry, trees: Trees) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, registry: SlaveRegistry, trees: Trees, rules: Rules,
+                 window: Callable[[], tuple[int, int]]) -> None:  # fmt: skip
+        """`window` tells the columns and rows of the terminal that recipes write to, where they do."""
         self._loop = loop
         self._registry = registry
         self._trees = trees
+        self._rules = rules
+        self._window = window
 
     def send(self, job: Job, lease: int, failed: Callable[[str], None]) -> None:
         """Send a job to a slave; `failed` is told, on the loop, why the slave did not take it."""
-        work = job.work
-        request: Request = work.request
+        work: Work = job.work
+        request, prepared = work.request, work.prepared
+        assert prepared is not None
+        environments = [DGCC.EnvironmentNeed(key, self._peers(key, lease)) for key in prepared.environments]
+        columns, rows = self._window() if request.out_tty or request.err_tty else (0, 0)
+        links = [DGCC.PathLink(*each) for each in (*prepared.links, *self._links(request))]
         order = DGCC.Job(
-            job.id, request.program, list(request.argv), request.cwd, list(request.environment), request.umask,
-            *self._trees.owner, request.same_file, False, False, 0, 0, JOB_DEADLINE_S, work.needs,
-            [], self._links(request),
+            job.id, request.program, list(work.verdict.remote_argv or request.argv), request.cwd,
+            list(travelling(request.environment, self._rules)), request.umask, *self._trees.owner,
+            request.same_file, request.out_tty, request.err_tty, columns, rows, JOB_DEADLINE_S,
+            work.layers, environments, links,
         )  # fmt: skip
         self._call(lease, lambda link: link.ref.run(link.lease, order), failed)
+
+    def _peers(self, key: bytes, lease: int) -> list[Any]:
+        """Other slaves that have an environment, for this one to pull it from."""
+        link = self._registry.get(lease)
+        if link is None or key in link.environments:
+            return []
+        others = (v.store for v in self._registry if v is not link and key in v.environments and v.store is not None)
+        return list(itertools.islice(others, _MOST_PEERS))
+
+    def know(self, link: SlaveLink, keys: Iterable[bytes]) -> None:
+        """A slave has these environments: others may pull them from it."""
+        link.environments.update(keys)
+        if link.store is None and not link.asked_for_store:
+            link.asked_for_store = True
+            self._call(link.lease, self._ask_for_store, None)
+
+    def _ask_for_store(self, link: SlaveLink) -> None:
+        store = link.ref._get_store()
+        self._loop.call_soon_threadsafe(setattr, link, "store", store)
 
     def withdraw(self, job_id: int, lease: int) -> None:
         """Have a slave forget a job."""
@@ -66,9 +98,9 @@ class Orders:
 
         link.sender.submit(run)
 
-    def _links(self, request: Request) -> list[Any]:
+    def _links(self, request: Request) -> list[tuple[bytes, bytes]]:
         """The links by which $PWD leads to the working directory, where it does and is another path."""
         named = environment_of(request).get(b"PWD", b"")
         if named == request.cwd or not named.startswith(b"/") or os.path.realpath(named) != request.cwd:
             return []
-        return [DGCC.PathLink(path, link) for path, link in links_on_the_way(named, self._trees.roots)]
+        return links_on_the_way(named, self._trees.roots)

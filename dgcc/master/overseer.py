@@ -24,14 +24,6 @@ class Send:
 
 
 @dataclass(frozen=True)
-class AskCompiler:
-    """Find out whether the slave has this compiler, and answer with `compiler_known`."""
-
-    slave: int
-    compiler: bytes
-
-
-@dataclass(frozen=True)
 class GoHome:
     """Run the job at home: the farm cannot."""
 
@@ -47,7 +39,7 @@ class Withdraw:
     slave: int
 
 
-Action = Send | AskCompiler | GoHome | Withdraw
+Action = Send | GoHome | Withdraw
 
 
 @dataclass
@@ -55,15 +47,12 @@ class _Slave:
     name: str
     slots: int
     jobs: set[int] = field(default_factory=set)
-    fits: dict[bytes, bool | None] = field(default_factory=dict)  # None: asked, not answered
-    same_host: bool = False
     failures: int = 0
     rests_until: float = 0.0
 
 
 @dataclass
 class _Job:
-    compilers: tuple[bytes, ...]
     tried: set[int] = field(default_factory=set)
     trouble: str = ""  # what went wrong on the last of them
     slave: int | None = None
@@ -123,9 +112,9 @@ class Overseer:
         self._grace_s = 0.0
         return self._match(now)
 
-    def joined(self, slave: int, name: str, slots: int, now: float, *, same_host: bool = False) -> list[Action]:
-        """A slave has registered. On the master's own host its compilers are the master's."""
-        self._slaves[slave] = _Slave(name, slots, same_host=same_host)
+    def joined(self, slave: int, name: str, slots: int, now: float) -> list[Action]:
+        """A slave has registered."""
+        self._slaves[slave] = _Slave(name, slots)
         self._alone_since = None
         return self._match(now)
 
@@ -141,9 +130,9 @@ class Overseer:
             actions += self._host_lost(job, slave, f"{gone.name} {why}")
         return actions + self._match(now)
 
-    def ready(self, job: int, compilers: tuple[bytes, ...], now: float) -> list[Action]:
-        """A job may run on any slave that has these compilers."""
-        self._jobs[job] = _Job(compilers)
+    def ready(self, job: int, now: float) -> list[Action]:
+        """A job may run on any slave."""
+        self._jobs[job] = _Job()
         self._ready[job] = None
         return self._match(now)
 
@@ -179,16 +168,6 @@ class Overseer:
         self._rest(host, now)
         return self._host_lost(job, slave, f"{host.name}: {why}") + self._match(now)
 
-    def compiler_known(self, slave: int, compiler: bytes, fits: bool | None, now: float) -> list[Action]:
-        """The answer to AskCompiler; None: the slave did not say, and is asked again after a rest."""
-        host = self._slaves.get(slave)
-        if host is not None and fits is None:
-            del host.fits[compiler]
-            self._rest(host, now)
-        elif host is not None:
-            host.fits[compiler] = fits
-        return self._match(now)
-
     def tick(self, now: float) -> list[Action]:
         """Time has passed."""
         return self._match(now)
@@ -220,53 +199,17 @@ class Overseer:
                 self._ready.clear()
             return actions
         for job in list(self._ready):
-            free = [s for s in self.free if self._slaves[s].rests_until <= now]
-            if not free and not self._needs_look(job):
+            tried = self._jobs[job].tried
+            if tried.issuperset(self._slaves):
+                reason = f"{self._jobs[job].trouble}; there is no other slave"
+                del self._ready[job], self._jobs[job]
+                actions.append(GoHome(job, reason))
                 continue
-            chosen = self._choose(job, free, actions)
+            chosen = next((s for s in self.free if s not in tried and self._slaves[s].rests_until <= now), None)
             if chosen is None:
-                reason = self._hopeless(job)
-                if reason:
-                    del self._ready[job], self._jobs[job]
-                    actions.append(GoHome(job, reason))
                 continue
             del self._ready[job]
             self._jobs[job].slave = chosen
             self._slaves[chosen].jobs.add(job)
             actions.append(Send(job, chosen))
         return actions
-
-    def _needs_look(self, job: int) -> bool:
-        """Whether a job that finds no free slave might be one that no slave may ever take."""
-        return bool(self._jobs[job].tried) or any(not v.same_host for v in self._slaves.values())
-
-    def _choose(self, job: int, free: list[int], actions: list[Action]) -> int | None:
-        known = self._jobs[job]
-        for slave in free:
-            if slave in known.tried:
-                continue
-            host = self._slaves[slave]
-            fits = True
-            for compiler in () if host.same_host else known.compilers:
-                if compiler not in host.fits:
-                    host.fits[compiler] = None
-                    actions.append(AskCompiler(slave, compiler))
-                fits = fits and bool(host.fits[compiler])
-            if fits:
-                return slave
-        return None
-
-    def _hopeless(self, job: int) -> str:
-        """Why no slave of the farm may take the job, or empty if one may yet."""
-        known = self._jobs[job]
-        tried = misfit = 0
-        for slave, host in self._slaves.items():
-            if slave in known.tried:
-                tried += 1
-            elif not host.same_host and any(host.fits.get(c) is False for c in known.compilers):
-                misfit += 1
-        if tried + misfit < len(self._slaves):
-            return ""
-        if misfit == 0:
-            return f"{known.trouble}; there is no other slave"
-        return "no slave has this compiler"

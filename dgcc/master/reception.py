@@ -6,9 +6,13 @@ import time
 from typing import Any
 
 from dgcc.corba import CORBA, DGCC
-from dgcc.master.dispatch import Dispatcher
+from dgcc.master.environment.environments import Environments
 from dgcc.master.registry import LEASE_S, SlaveLink, SlaveRegistry
+from dgcc.master.shipping import Shipping
 from dgcc.master.trees import Trees
+from dgcc.store.environment import key_of
+from dgcc.store.errors import UnknownLayer
+from dgcc.store.wire import page_to_wire
 
 log = logging.getLogger(__name__)
 
@@ -16,11 +20,13 @@ log = logging.getLogger(__name__)
 class Reception:
     """The handlers behind the servants (see servants.Handlers), and the watch over leases."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, registry: SlaveRegistry, dispatcher: Dispatcher, trees: Trees):
+    def __init__(self, loop: asyncio.AbstractEventLoop, registry: SlaveRegistry, shipping: Shipping, trees: Trees,
+                 environments: Environments) -> None:  # fmt: skip
         self._loop = loop
         self._registry = registry
-        self._dispatcher = dispatcher
+        self._shipping = shipping
         self._trees = trees
+        self._environments = environments
 
     def enlist(self, info: Any, ref: Any, bulk: Any) -> Any:
         """A slave registers. It gets jobs from its first `free` on, when it knows its own lease."""
@@ -34,28 +40,33 @@ class Reception:
     def renew(self, lease: int, load: Any, held: list[int]) -> None:
         """A slave renews its lease, and tells which jobs it has."""
         link = self._registry.renew(lease, time.monotonic())
-        self._loop.call_soon(self._dispatcher.slave_holds, link, set(held))
+        self._loop.call_soon(self._shipping.slave_holds, link, set(held))
 
     def free(self, lease: int, slots: int) -> None:
         """A slave has idle slots."""
         link = self._registry.renew(lease, time.monotonic())
-        self._loop.call_soon(self._dispatcher.slave_free, link)
+        self._loop.call_soon(self._shipping.slave_free, link)
 
     def leave(self, lease: int) -> None:
         """A slave goes."""
         link = self._registry.remove(lease, lost=False)
         if link is not None:
             log.info("slave %s has left", link.name)
-            self._loop.call_soon(self._dispatcher.slave_left, link, "has left")
+            self._loop.call_soon(self._shipping.slave_left, link, "has left")
 
     def done(self, lease: int, result: Any) -> None:
         """A slave reports the end of a job."""
         self._registry.renew(lease, time.monotonic())
-        self._loop.call_soon(self._dispatcher.on_result, lease, result)
+        self._loop.call_soon(self._shipping.on_result, lease, result)
 
     def changes(self, layer: str, since: int) -> Any:
-        """A slave reads a layer."""
-        return self._trees.changes(layer, since)
+        """A slave reads a layer, or an environment."""
+        if key_of(layer) is None:
+            return self._trees.changes(layer, since)
+        try:
+            return page_to_wire(self._environments.changes(layer, since))
+        except UnknownLayer as error:
+            raise DGCC.UnknownLayer(layer) from error
 
     # ---- leases ----------------------------------------------------------------------------------------------
 
@@ -85,4 +96,4 @@ class Reception:
         link = self._registry.remove(lease, lost=True)
         if link is not None:
             log.info("slave %s %s: lost", link.name, why)
-            self._dispatcher.slave_left(link, why)
+            self._shipping.slave_left(link, why)

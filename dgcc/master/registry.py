@@ -1,10 +1,11 @@
 """The Slave Registry's state: which slaves are in the farm, under which lease. Owned by the master's loop.
 
 Calls to a slave leave the loop through that slave's own sender, one thread that makes them one after the other, so
-a slave that does not answer can hold up nobody else. Bulk (outputs, compiler checks) has a second thread, so that
+a slave that does not answer can hold up nobody else. Bulk (outputs) has a second thread, so that
 it does not stand in the way of the next job.
 """
 
+import platform
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ class SlaveLink:
     joined: bool = False  # it has reported free slots, so it may be sent jobs
     probed: bool = False  # it is being asked whether it lives
     lacking: set[int] = field(default_factory=set)  # jobs sent to it that it did not have when it last told
+    environments: set[bytes] = field(default_factory=set)  # keys of those that it has for certain
+    store: Any = None  # DGCC.Source of its environments, once it has been asked
+    asked_for_store: bool = False
     sender: Sender = field(default_factory=lambda: Sender("sender"))
     fetcher: Sender = field(default_factory=lambda: Sender("fetcher"))
 
@@ -81,6 +85,11 @@ class SlaveRegistry:
             raise DGCC.Refused(
                 f"the slave '{info.name}' (DGCC {info.version}) speaks protocol {info.protocol}, "
                 f"this master {DGCC.PROTOCOL}: install the same version of DGCC on both"
+            )
+        if info.machine != platform.machine():
+            raise DGCC.Refused(
+                f"the slave '{info.name}' is a machine of the kind {info.machine}, this master's is "
+                f"{platform.machine()}: its compilers cannot run there"
             )
         if info.slots < 1:
             raise DGCC.Refused(f"the slave '{info.name}' offers no slot")

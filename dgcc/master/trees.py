@@ -1,23 +1,33 @@
-"""The project's trees as the master sees them: one layer for each root, watched. Owned by the master's loop."""
+"""The project's trees as the master sees them: one layer for each root, watched, and extra ones. On the loop."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dgcc.corba import DGCC
 from dgcc.master.escapes import Escapes
+from dgcc.master.extras import Extra, Extras
+from dgcc.store.blobindex import BlobIndex
 from dgcc.store.cache import DigestCache
+from dgcc.store.entry import Kind
 from dgcc.store.layer import Layer
+from dgcc.store.selection import Selection
 from dgcc.store.source import TreeSource
 from dgcc.store.watch import Watch
 from dgcc.store.wire import page_to_wire
+
+_MANY_FILES = 200_000
 
 
 class Trees:
     """All roots of one build."""
 
-    def __init__(self, roots: tuple[bytes, ...], run: str) -> None:
-        """`run` names this run of this master, so that layers of two runs are never taken for each other."""
+    def __init__(self, roots: tuple[bytes, ...], run: str, ignored: tuple[bytes, ...] = (),
+                 indexes: Sequence[BlobIndex] = ()) -> None:  # fmt: skip
+        """`run` names this run of this master, so that layers of two runs are never taken for each other.
+
+        `ignored`: patterns of what is never mirrored. `indexes`: content that is served besides.
+        """
         self.roots = roots
         self.ready = False
         self.bytes_sent = 0  # of pages, roughly
@@ -25,12 +35,14 @@ class Trees:
         self._watch = Watch()
         cache = DigestCache()
         self._layers = {
-            f"{run}/{number}": Layer(root, f"{run}/{number}", cache=cache, watch=self._watch)
+            f"{run}/{number}": Layer(root, f"{run}/{number}", cache=cache, watch=self._watch,
+                                     selection=Selection(ignored=ignored))
             for number, root in enumerate(roots)
-        }
+        }  # fmt: skip
+        self.extras = Extras(run, roots, cache)
         self._escapes = Escapes(roots)
         self._seen = dict.fromkeys(self._layers, 0)  # versions that `_escapes` has been shown
-        self.source = TreeSource([layer.blobs for layer in self._layers.values()])
+        self.source = TreeSource([*(layer.blobs for layer in self._layers.values()), *indexes])
 
     def read(self) -> None:
         """Look at all trees; may take seconds. Call once, on any thread, before everything else.
@@ -40,39 +52,78 @@ class Trees:
         for layer in self._layers.values():
             layer.scan()
 
+    def unreasonable(self) -> list[str]:
+        """Sentences about roots that are larger than anybody would want to watch and to send; after `read`."""
+        found = []
+        for layer in self._layers.values():
+            files, size = layer.totals
+            if files > _MANY_FILES:
+                parts = ", ".join(f"'{os.fsdecode(name)}' ({count})" for name, count in layer.largest())
+                found.append(
+                    f"the root '{os.fsdecode(layer.root)}' has {files} files ({size / 1e9:.1f} GB), most in {parts}: "
+                    "name a smaller one with --root, or leave parts out with 'ignore' in dgcc.toml"
+                )
+        return found
+
     def layer_of(self, root: bytes) -> Layer | None:
-        """Return the layer of a root."""
+        """Return the layer of one of the project's roots."""
         return next((layer for layer in self._layers.values() if layer.root == root), None)
+
+    def add_extra(self, extra: Extra) -> None:
+        """Take in a directory outside the project that has been read."""
+        self.extras.add(extra)
+        self.source.add(extra.layer.blobs)
 
     def refresh(self) -> None:
         """Take in all that was written to the trees by processes that have ended."""
         dirty = self._watch.drain()
         for layer in self._layers.values():
             layer.refresh(dirty)
+        self.extras.refresh()
 
-    def hindrance(self) -> str:
-        """Why nothing in the trees may travel, as a sentence; empty if nothing is in the way."""
+    def led_out(self) -> tuple[bytes, ...]:
+        """Where symbolic links of the trees lead that leave all roots, and that a compiler might follow."""
         self.refresh()
         for name, layer in self._layers.items():
             while self._seen[name] < layer.version:
                 page = layer.changes(self._seen[name])
                 self._escapes.see(layer.root, page.entries)
                 self._seen[name] = page.upto
-        return self._escapes.reason()
+        return self._escapes.targets
 
-    def needs(self, inputs: Iterable[bytes]) -> list[Any]:
+    def ignored(self, inputs: Iterable[bytes]) -> bytes | None:
+        """Return the first of these absolute paths that the project's `ignore` keeps off the wire, or None."""
+        for absolute in inputs:
+            for layer in self._layers.values():
+                path = layer.relative(absolute)
+                if path is not None and layer.ignored(path):
+                    return absolute
+        return None
+
+    def offers(self, absolute: bytes) -> bool:
+        """Whether a job sees the content of what lies at an absolute path of a layer."""
+        for layer in (*self._layers.values(), *self.extras.layers.values()):
+            path = layer.relative(absolute)
+            entry = layer.get(path) if path is not None else None
+            if entry is not None:
+                return entry.kind is not Kind.FILE or bool(entry.digest)
+        return False
+
+    def needs(self, inputs: Iterable[bytes], extras: Iterable[str] = ()) -> list[Any]:
         """Return what a job sent now must see (DGCC.LayerNeed), with `inputs`, absolute paths, among it."""
         self.refresh()
         named = list(inputs)
-        for layer in self._layers.values():
+        others = self.extras.layers
+        chosen = {**self._layers, **{name: others[name] for name in extras}}
+        for layer in chosen.values():
             for path in (layer.relative(absolute) for absolute in named):
                 if path is not None:
                     layer.include(path)
-        return [DGCC.LayerNeed(name, layer.root, layer.version, True) for name, layer in self._layers.items()]
+        return [DGCC.LayerNeed(name, v.root, v.version, name in self._layers) for name, v in chosen.items()]
 
     def changes(self, name: str, since: int) -> Any:
         """Return a DGCC.Page of a layer. Raises DGCC.UnknownLayer."""
-        layer = self._layers.get(name)
+        layer = self._layers.get(name) or self.extras.layers.get(name)
         if layer is None:
             raise DGCC.UnknownLayer(name)
         self.refresh()
@@ -85,4 +136,5 @@ class Trees:
         if self.ready:
             for layer in self._layers.values():
                 layer.save()
+        self.extras.close()
         self._watch.close()

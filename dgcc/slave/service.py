@@ -23,7 +23,6 @@ from dgcc.slave.runner import Runner
 from dgcc.slave.session import Running, Session
 from dgcc.slave.sharing import StoreServant
 from dgcc.store.blobs import BlobStore
-from dgcc.store.compiler import CompilerError, describe, identity
 
 _HEARTBEAT_S = 1.0
 _REBIND_S = 10.0
@@ -165,19 +164,6 @@ class Slave(DGCC__POA.Slave):
                     running.cancelled = True
                     if running.jail is not None:
                         running.jail.kill()
-
-    def compare_compiler(self, lease: int, compiler: bytes, wanted: bytes) -> str:
-        """See the IDL."""
-        session = self._session(lease)
-        shown = compiler.decode(errors="backslashreplace")
-        try:
-            if identity(compiler, for_peer=True) == wanted:
-                return ""
-            difference = f"'{shown}' here is another than the master's: {describe(compiler)}"
-        except CompilerError as error:
-            difference = str(error)
-        log.warning("no jobs that need %s for master %s: %s", shown, session.name, difference)
-        return difference
 
     def output(self, lease: int, job: int, index: int, offset: int, count: int) -> bytes:
         """See the IDL."""

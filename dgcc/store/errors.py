@@ -62,5 +62,3 @@ class WriteBackError(StoreError):
         self.reason = reason
 
 
-class CompilerError(StoreError):
-    """This is not a compiler, or it cannot be asked what it consists of."""

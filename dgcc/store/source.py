@@ -39,6 +39,10 @@ class TreeSource:
         self._lock = threading.Lock()
         self._own = threading.local()
 
+    def add(self, index: BlobIndex) -> None:
+        """Serve a further layer's content from here on."""
+        self._indexes = (*self._indexes, index)
+
     def blobs(self, wanted: Sequence[bytes]) -> list[Blob]:
         """Whole blobs in the order asked, as many as fit in ANSWER_BYTES but at least one.
 

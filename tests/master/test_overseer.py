@@ -6,21 +6,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dgcc.master.overseer import AskCompiler, GoHome, Overseer, Send, Withdraw
-
-CC = (b"/usr/bin/cc",)
+from dgcc.master.overseer import GoHome, Overseer, Send, Withdraw
 
 
 def farm(*slots: int, prefetch: int = 1) -> Overseer:
     overseer = Overseer(now=0.0, grace_s=5.0, prefetch=prefetch)
     for slave, count in enumerate(slots, 1):
-        assert overseer.joined(slave, f"s{slave}", count, 0.0, same_host=True) == []
+        assert overseer.joined(slave, f"s{slave}", count, 0.0) == []
     return overseer
 
 
 def test_jobs_spread_over_slaves_before_any_prefetch():
     overseer = farm(1, 1)
-    sent = [overseer.ready(job, CC, 1.0) for job in (1, 2, 3, 4, 5)]
+    sent = [overseer.ready(job, 1.0) for job in (1, 2, 3, 4, 5)]
     assert [a[0].slave for a in sent[:2]] == [1, 2]
     assert sorted(a[0].slave for a in sent[2:4]) == [1, 2]
     assert sent[4] == []
@@ -30,19 +28,19 @@ def test_jobs_spread_over_slaves_before_any_prefetch():
 
 def test_without_slaves_jobs_wait_for_the_grace_and_go_home():
     overseer = farm()
-    assert overseer.ready(1, CC, 1.0) == []
+    assert overseer.ready(1, 1.0) == []
     assert overseer.wakeup(1.0) == 5.0
     assert overseer.tick(4.9) == []
     assert overseer.tick(5.0) == [GoHome(1, "no slave in the farm")]
-    assert overseer.joined(1, "late", 1, 6.0, same_host=True) == []
-    assert overseer.ready(2, CC, 6.0) == [Send(2, 1)]
+    assert overseer.joined(1, "late", 1, 6.0) == []
+    assert overseer.ready(2, 6.0) == [Send(2, 1)]
 
 
 def test_a_lost_slaves_jobs_go_to_another_and_after_two_hosts_home():
     overseer = farm(2, 2)
-    first = overseer.ready(1, CC, 1.0)[0]
+    first = overseer.ready(1, 1.0)[0]
     assert overseer.left(first.slave, "was killed", 2.0) == [Send(1, 3 - first.slave)]
-    assert overseer.joined(9, "s9", 2, 2.0, same_host=True) == []
+    assert overseer.joined(9, "s9", 2, 2.0) == []
     [home] = overseer.left(3 - first.slave, "was killed", 3.0)
     assert isinstance(home, GoHome) and home.job == 1 and "was killed; 2 hosts tried" in home.reason
     assert overseer.done(first.slave, 1, 4.0) is None, "a late result of a lost slave counts for nothing"
@@ -53,33 +51,23 @@ def test_a_failing_host_rests_longer_each_time():
     rests = []
     now = 0.0
     for job in range(1, 5):
-        overseer.ready(job, CC, now)
+        overseer.ready(job, now)
         assert overseer.holder(job) == 1
         assert overseer.host_failed(1, job, "disk full", now) == [GoHome(job, "s1: disk full; there is no other slave")]
         until = overseer.wakeup(now)
         rests.append(until - now)
         now = until
     assert rests == [1.0, 2.0, 4.0, 8.0]
-    overseer.ready(9, CC, now)
+    overseer.ready(9, now)
     overseer.done(1, 9, now)
     assert overseer.wakeup(now) is None
 
 
-def test_a_slave_is_asked_once_for_each_compiler_and_used_if_it_fits():
-    overseer = Overseer(now=0.0, grace_s=5.0)
-    overseer.joined(1, "a", 4, 0.0)
-    assert overseer.ready(1, CC, 1.0) == [AskCompiler(1, CC[0])]
-    assert overseer.ready(2, CC, 1.0) == []
-    assert overseer.compiler_known(1, CC[0], True, 2.0) == [Send(1, 1), Send(2, 1)]
-    assert overseer.ready(3, (b"/usr/bin/clang",), 3.0) == [AskCompiler(1, b"/usr/bin/clang")]
-    assert overseer.compiler_known(1, b"/usr/bin/clang", False, 4.0) == [GoHome(3, "no slave has this compiler")]
-
-
 def test_cancelling():
     overseer = farm(1, prefetch=0)
-    overseer.ready(1, CC, 1.0)
-    overseer.ready(2, CC, 1.0)
-    overseer.ready(3, CC, 1.0)
+    overseer.ready(1, 1.0)
+    overseer.ready(2, 1.0)
+    overseer.ready(3, 1.0)
     assert overseer.cancelled(2, 2.0) == []
     assert overseer.cancelled(1, 2.0) == [Withdraw(1, 1), Send(3, 1)]
     assert overseer.cancelled(77, 2.0) == []
@@ -96,7 +84,6 @@ class AnyOrder(RuleBasedStateMachine):
         self.sent: dict[int, int] = {}
         self.open: set[int] = set()
         self.ended: Counter[int] = Counter()
-        self.asked: list[AskCompiler] = []
         self.number = 0
 
     def act(self, actions) -> None:
@@ -112,20 +99,18 @@ class AnyOrder(RuleBasedStateMachine):
                     self.ended[job] += 1
                 case Withdraw(job, slave):
                     assert self.sent.pop(job) == slave
-                case AskCompiler():
-                    self.asked.append(action)
 
-    @rule(slots=st.integers(1, 3), same_host=st.booleans())
-    def join(self, slots, same_host):
+    @rule(slots=st.integers(1, 3))
+    def join(self, slots):
         self.number += 1
         self.slots[self.number] = slots
-        self.act(self.overseer.joined(self.number, f"s{self.number}", slots, self.now, same_host=same_host))
+        self.act(self.overseer.joined(self.number, f"s{self.number}", slots, self.now))
 
-    @rule(compilers=st.sampled_from([(), CC, (b"/usr/bin/cc", b"/usr/bin/g++")]))
+    @rule(compilers=st.sampled_from([(), (b"/usr/bin/cc", b"/usr/bin/g++")]))
     def release(self, compilers):
         self.number += 1
         self.open.add(self.number)
-        self.act(self.overseer.ready(self.number, compilers, self.now))
+        self.act(self.overseer.ready(self.number, self.now))
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data(), how=st.sampled_from(["done", "failed", "cancelled", "duplicate", "stranger"]))
@@ -157,12 +142,6 @@ class AnyOrder(RuleBasedStateMachine):
         self.sent = {j: s for j, s in self.sent.items() if s != slave}
         self.act(self.overseer.left(slave, "is lost", self.now))
 
-    @precondition(lambda self: self.asked)
-    @rule(fits=st.booleans())
-    def answer(self, fits):
-        ask = self.asked.pop()
-        self.act(self.overseer.compiler_known(ask.slave, ask.compiler, fits, self.now))
-
     @rule(seconds=st.floats(0, 100))
     def wait(self, seconds):
         self.now += seconds
@@ -182,8 +161,6 @@ class AnyOrder(RuleBasedStateMachine):
         for _ in range(10_000):
             if not self.open:
                 break
-            while self.asked:
-                self.answer(False)
             for job, slave in list(self.sent.items()):
                 del self.sent[job]
                 self.open.remove(job)

@@ -1,0 +1,270 @@
+"""What happens to a job that travels: preparation, slave, result. Runs on the master's loop only."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from dgcc.corba import DGCC
+from dgcc.master.joblist import Job, JobList, State
+from dgcc.master.orders import Orders
+from dgcc.master.overseer import Action, GoHome, Overseer, Send, Withdraw
+from dgcc.master.preparation import Preparation
+from dgcc.master.registry import SlaveLink, SlaveRegistry
+from dgcc.master.results import ResultError, fetch_large, is_large, take_result
+from dgcc.master.supplies import Supplies
+from dgcc.master.tasks import TaskSet
+from dgcc.master.trees import Trees
+from dgcc.master.work import RemoteResult, Work
+
+# A job that lacked something is sent again with it, so often in all.
+_ATTEMPTS = 4
+
+log = logging.getLogger(__name__)
+
+
+class Recipes(Protocol):
+    """Where jobs come from, and go back to."""
+
+    def fall_back(self, job: Job, reason: str) -> None:
+        """The farm cannot run it: run it at home, and count that."""
+
+    def confirm(self, job: Job, failure: str) -> None:
+        """Run it at home as well: it has failed on a slave, or (empty `failure`) is to be compared."""
+
+    def finish(self, job: Job, result: Any) -> None:
+        """Its outputs are written: let its client end as the DGCC.Result says."""
+
+    def rescue(self, job: Job, error: BaseException) -> None:
+        """A mistake of the master's: its client must not wait for ever."""
+
+
+class Shipping:
+    """Has the Overseer place jobs, sends them, takes their results."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, recipes: Recipes, jobs: JobList, trees: Trees,
+                 registry: SlaveRegistry, overseer: Overseer, preparation: Preparation, supplies: Supplies,
+                 orders: Orders, *, compare: bool) -> None:  # fmt: skip
+        self.bytes_received = 0
+        self.scratch = Path()  # where large outputs wait until they are written
+        self._loop = loop
+        self._recipes = recipes
+        self._jobs = jobs
+        self._trees = trees
+        self._registry = registry
+        self._overseer = overseer
+        self._preparation = preparation
+        self._supplies = supplies
+        self._orders = orders
+        self._compare = compare
+        self._tasks = TaskSet()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # ---- towards the slaves ----------------------------------------------------------------------------------
+
+    def offer(self, job: Job) -> None:
+        """Have a READY job sent to a slave, as soon as what it needs is known and a slave is free."""
+        if self._preparation.ready(job.work.needs) is None:
+            self._tasks.start(self._prepare(job))
+        else:
+            self.perform(self._overseer.ready(job.id, time.monotonic()))
+
+    async def _prepare(self, job: Job) -> None:
+        try:
+            await self._preparation.prepare(job.work.needs)
+        except Exception as error:
+            if job.state is State.READY:
+                self._recipes.fall_back(job, str(error))
+            return
+        if job.state is State.READY:  # its client may have gone meanwhile
+            self.perform(self._overseer.ready(job.id, time.monotonic()))
+
+    def cancel(self, job: Job) -> None:
+        """Nobody waits for this job any more, or the farm is not to have it."""
+        self.perform(self._overseer.cancelled(job.id, time.monotonic()))
+
+    def stop(self) -> None:
+        """The build ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def perform(self, actions: list[Action] | None) -> None:
+        """Do what the Overseer has decided."""
+        for action in actions or ():
+            job = self._jobs.get(action.job)
+            assert job is not None
+            try:
+                self._do(action, job)
+            except Exception as error:
+                self._recipes.rescue(job, error)
+        self._set_timer()
+
+    def _do(self, action: Action, job: Job) -> None:
+        match action:
+            case Send(_, lease):
+                self._send(job, lease)
+            case Withdraw(job_id, lease):
+                self._orders.withdraw(job_id, lease)
+            case GoHome(_, reason) if job.state in (State.SENT, State.READY):
+                self._recipes.fall_back(job, reason)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = time.monotonic()
+        at = self._overseer.wakeup(now)
+        if at is not None:
+            self._timer = self._loop.call_later(max(at - now, 0.01), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.perform(self._overseer.tick(time.monotonic()))
+
+    def _send(self, job: Job, lease: int) -> None:
+        now = time.monotonic()
+        work: Work = job.work
+        if job.state is State.SENT:  # its host was lost; it goes on to another
+            self._jobs.move(job, State.READY, "its host was lost", now)
+        # Only now: a job may have waited long, and is to see all as a compiler that starts now would.
+        work.prepared = self._preparation.ready(work.needs)
+        if work.prepared is None:  # a compiler was changed meanwhile
+            self._loop.call_soon(self._offer_again, job)
+            return
+        self._jobs.move(job, State.SENT, "to a slave", now)
+        job.slave = lease
+        work.layers = self._trees.needs(work.inputs, work.prepared.extras)
+
+        def failed(why: str) -> None:
+            self.perform(self._overseer.host_failed(lease, job.id, why, time.monotonic()))
+
+        self._orders.send(job, lease, failed)
+
+    def _offer_again(self, job: Job) -> None:
+        if job.state is State.READY:
+            self.cancel(job)
+            self.offer(job)
+
+    # ---- from the slaves -------------------------------------------------------------------------------------
+
+    def expect_no_slave(self) -> None:
+        """There is no farm to wait for."""
+        self.perform(self._overseer.expect_none(time.monotonic()))
+
+    def slave_left(self, link: SlaveLink, why: str) -> None:
+        """A slave has left or is lost; the registry has forgotten it already."""
+        self.perform(self._overseer.left(link.lease, why, time.monotonic()))
+
+    def slave_holds(self, link: SlaveLink, held: set[int]) -> None:
+        """A slave has told which jobs it has. One that it has lacked twice in a row was lost on the way."""
+        lacking = {job for job in self._overseer.held_by(link.lease) if job not in held}
+        for job in lacking & link.lacking:
+            why = "the slave does not know of it any more"
+            self.perform(self._overseer.host_failed(link.lease, job, why, time.monotonic()))
+        link.lacking = lacking - link.lacking
+
+    def slave_free(self, link: SlaveLink) -> None:
+        """A slave has reported free slots: it moves from busy to free, and the Overseer looks again."""
+        now = time.monotonic()
+        if self._registry.get(link.lease) is not link:
+            return  # lost again meanwhile
+        if link.joined:
+            self.perform(self._overseer.tick(now))
+            return
+        link.joined = True
+        self.perform(self._overseer.joined(link.lease, link.name, link.info.slots, now))
+
+    def on_result(self, lease: int, result: Any) -> None:
+        """A slave reports the end of a job."""
+        link = self._registry.get(lease)
+        job = self._jobs.get(result.id)
+        if link is None or job is None or job.state is not State.SENT or job.slave != lease:
+            log.debug("a result that nobody waits for: job %d", result.id)
+            return
+        if result.how is not DGCC.ENDED and self._resend(job, lease, result.trouble.encode(errors="replace")):
+            return
+        if result.how is DGCC.PROTOCOL_FAILED:
+            # Asking another slave the same would get the same answer.
+            log.warning("slave %s: %s: %s", link.name, job.label, result.trouble)
+            actions = self._overseer.done(lease, job.id, time.monotonic())
+            self._recipes.fall_back(job, f"{link.name}: {result.trouble}")
+            self.perform(actions)
+            return
+        if result.how is not DGCC.ENDED:
+            log.info("slave %s: %s: %s", link.name, job.label, result.trouble)
+            self.perform(self._overseer.host_failed(lease, job.id, result.trouble, time.monotonic()))
+            return
+        try:
+            self._take(link, job, result)
+        except Exception as error:
+            self._recipes.rescue(job, error)
+
+    def _take(self, link: SlaveLink, job: Job, result: Any) -> None:
+        lease = link.lease
+        link.tally.jobs += 1
+        link.tally.cpu_s += result.cpu_s
+        job.ran, job.wall_s, job.cpu_s = link.name, result.wall_s, result.cpu_s
+        job.environments = job.work.prepared.environments
+        self._orders.know(link, job.work.prepared.environments)
+        self.bytes_received += sum(len(c.data) for c in result.stdio) + sum(len(f.data) for f in result.files)
+        if result.exit_code or result.signal_:
+            if self._resend(job, lease, b"".join(chunk.data for chunk in result.stdio)):
+                return
+            how = f"signal {result.signal_}" if result.signal_ else f"exit code {result.exit_code}"
+            self._confirm(job, lease, f"failed on {link.name} with {how}")
+        elif any(is_large(file) for file in result.files):
+            self._tasks.start(self._fetch(job, link, result))
+        else:
+            self._accept(job, lease, result, {})
+
+    def _resend(self, job: Job, lease: int, messages: bytes) -> bool:
+        """Send a job again with what its messages say it lacked; False if they say nothing of the kind."""
+        if job.work.attempts >= _ATTEMPTS or not self._supplies.add(job, messages):
+            return False
+        job.work.attempts += 1
+        self._jobs.move(job, State.READY, "it lacked something", time.monotonic())
+        self.perform(self._overseer.done(lease, job.id, time.monotonic()))
+        self.offer(job)
+        return True
+
+    def _confirm(self, job: Job, lease: int, failure: str) -> None:
+        actions = self._overseer.done(lease, job.id, time.monotonic())
+        self._recipes.confirm(job, failure)
+        self.perform(actions)
+
+    async def _fetch(self, job: Job, link: SlaveLink, result: Any) -> None:
+        try:
+            fetch = self._loop.run_in_executor(link.fetcher, fetch_large, link, result, self.scratch)
+            large = await fetch
+        except Exception as error:
+            why = f"its outputs could not be fetched ({error})"
+            self.perform(self._overseer.host_failed(link.lease, job.id, why, time.monotonic()))
+            return
+        self.bytes_received += sum(path.stat().st_size for path in large.values())
+        try:
+            if job.state is State.SENT and job.slave == link.lease:
+                self._accept(job, link.lease, result, large)
+        except Exception as error:
+            self._recipes.rescue(job, error)
+        finally:
+            if not self._compare:
+                for path in large.values():
+                    path.unlink(missing_ok=True)
+
+    def _accept(self, job: Job, lease: int, result: Any, large: Mapping[int, Path]) -> None:
+        """Write a successful job's outputs and let its client end; or have the same done at home, to compare."""
+        job.remote = True
+        if self._compare:
+            job.work.remote_result = RemoteResult(result, large)
+            self._confirm(job, lease, "")
+            return
+        try:
+            take_result(self._trees, result, large)
+        except ResultError as error:
+            job.remote = False
+            self._confirm(job, lease, str(error))
+            return
+        self._recipes.finish(job, result)
+        self.perform(self._overseer.done(lease, result.id, time.monotonic()))
