@@ -14,7 +14,6 @@ import dgcc
 from dgcc.cli.config import ConfigError, load, load_rules
 from dgcc.master.build import Build, BuildOptions
 from dgcc.master.driver import DriverError
-from dgcc.master.report import DIFFERENT
 from dgcc.master.roots import choose_roots, working_directory
 from dgcc.naming.contexts import NamingError, parse_address
 from dgcc.naming.orb import OrbError
@@ -31,9 +30,8 @@ def parser() -> argparse.ArgumentParser:
         prog="dgcc-master",
         usage="dgcc-master [options] [--] [make's own arguments]",
         description="Run make in this directory, with its compiles on every free CPU of the farm.",
-        epilog="Everything else goes to make unchanged, as in: dgcc-master -C src -j8 V=1 all. The exit code is make's; "
-        f"with --compare {DIFFERENT}, where make ends well and anything differs. `dgcc explain TARGET` says what would "
-        "become of one target.",
+        epilog="Everything else goes to make unchanged, as in: dgcc-master -C src -j8 V=1 all. "
+        "`dgcc explain TARGET` says what would become of one target, and why.",
         allow_abbrev=False,
     )
     p.add_argument("--naming", metavar="HOST[:PORT]",
@@ -50,8 +48,6 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--compare", action="store_true",
                    help="run every remote recipe at home as well and report each byte that differs; exit code "
                    f"{_DIFFERENT} if any does and make itself succeeded")
-    p.add_argument("--compare", action="store_true",
-                   help="run every remote job at home too, keep what that makes, and report every byte that differs")
     p.add_argument("-v", "--verbose", action="store_true", help="say what happens to each recipe, and why")
     p.add_argument("--version", action="version", version=f"dgcc-master {dgcc.__version__}")
     return p  # fmt: skip
@@ -98,14 +94,13 @@ def options(argv: list[str]) -> BuildOptions:
         driver=driver,
         arguments=rest,
         verbose=args.verbose,
-        compare=args.compare,
         rules=load_rules(roots[0]),
         compare=args.compare,
     )
 
 
 def main() -> int:
-    """Run dgcc-master; returns make's exit code, or DIFFERENT, or dies by the signal that ended the build."""
+    """Run dgcc-master; returns make's exit code, or dies by the signal that ended the build."""
     logging.basicConfig(format="dgcc: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         chosen = options(sys.argv[1:])

@@ -1,22 +1,15 @@
 """What a build has to say at its end: a summary of a few lines, and the same as JSON."""
 
-import dataclasses
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dgcc.master.comparison import Comparison
-from dgcc.master.compare import Difference
 from dgcc.master.registry import Tally
 
-DIFFERENT = 3
-"""The exit code of a build that make is content with, and whose remote jobs were not all equal to those at home."""
-
 _SHOWN_FALLBACKS = 5
-_SHOWN_DIFFERENCES = 10
 
 
 @dataclass(frozen=True)
@@ -25,31 +18,6 @@ class Fallback:
 
     target: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Different:
-    """Something that a remote job made otherwise than the same command at home; `path` is empty for what is no file."""
-
-    target: str
-    path: str
-    where: str
-
-
-@dataclass
-class Comparison:
-    """What --compare has found: of `jobs` that ran remotely and at home, `unequal` had something `different`."""
-
-    jobs: int = 0
-    unequal: int = 0
-    different: list[Different] = field(default_factory=list)
-
-    def add(self, target: str, differences: Sequence[Difference]) -> None:
-        """One job has run in both places."""
-        self.jobs += 1
-        self.unequal += bool(differences)
-        for each in differences:
-            self.different.append(Different(target, each.path.decode(errors="backslashreplace"), each.where))
 
 
 @dataclass
@@ -70,13 +38,6 @@ class Report:
     client_cpu_s: float = 0.0
     bytes_sent: int = 0
     bytes_received: int = 0
-    compared: Comparison | None = None  # with --compare
-
-    @property
-    def status(self) -> int:
-        """What dgcc-master exits with: make's exit code, or DIFFERENT where that is 0 and jobs differed."""
-        different = self.compared is not None and self.compared.unequal
-        return self.exit_code or (DIFFERENT if different else 0)
 
     def as_json(self) -> str:
         """The report as a JSON document; see the README for its keys."""
@@ -126,7 +87,7 @@ class Report:
         by_slave = ", ".join(f"{t.jobs} on {name}" for name, t in sorted(self.slaves.items()) if t.jobs)
         jobs = self.remote + self.local + len(self.fallbacks)
         lines = [
-            f"{_jobs(jobs)} in {self.wall_s:.1f} s: {self.remote} remote"
+            f"{jobs} job{'' if jobs == 1 else 's'} in {self.wall_s:.1f} s: {self.remote} remote"
             + (f" ({by_slave})" if by_slave else "")
             + f", {self.local} local, {len(self.fallbacks)} fallback"
             + (f", {self.failed} failed" if self.failed else "")
@@ -136,8 +97,6 @@ class Report:
                 f"{cpu:.1f} s of CPU on slaves, {self.client_cpu_s:.1f} s at home, {self.master_cpu_s:.1f} s master; "
                 f"{_size(self.bytes_sent)} sent, {_size(self.bytes_received)} received"
             )
-        if self.compared is not None:
-            lines += self._comparison(self.compared)
         lost = [name for name, t in sorted(self.slaves.items()) if t.lost]
         if lost:
             lines.append(f"lost: {', '.join(lost)}")
@@ -148,22 +107,6 @@ class Report:
         if self.comparison is not None:
             lines += self.comparison.summary()
         return lines + self.notes
-
-    @staticmethod
-    def _comparison(compared: Comparison) -> list[str]:
-        if not compared.unequal:
-            return [f"compared: {_jobs(compared.jobs)}, all equal"]
-        names = ", ".join(dict.fromkeys(each.target for each in compared.different[:_SHOWN_DIFFERENCES]))
-        more = len(compared.different) - _SHOWN_DIFFERENCES
-        return [
-            f"compared: {compared.unequal} of {_jobs(compared.jobs)} differ: {names}" + (", ..." if more > 0 else ""),
-            *(f"differs: {each.path or each.target}: {each.where}" for each in compared.different[:_SHOWN_DIFFERENCES]),
-            *([f"differs: and {more} more (--report FILE lists all)"] if more > 0 else []),
-        ]
-
-
-def _jobs(count: int) -> str:
-    return f"{count} job{'' if count == 1 else 's'}"
 
 
 def _size(count: int) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 
+from dgcc.master.comparison import Comparison, Differing
 from dgcc.master.registry import Tally
 from dgcc.master.report import Fallback, Report
 from dgcc.master.status import Figures, StatusLine, status_text
@@ -37,6 +38,21 @@ def test_summary_counts_fallbacks_and_names_the_lost():
     assert "lost: a" in lines
     assert "fallback: f0.o: slave a was lost" in lines
     assert lines[-1] == "fallback: and 2 more (--report FILE lists all)"
+
+
+def test_a_comparison_is_told(tmp_path):
+    report = build_report()
+    report.comparison = Comparison(jobs=2)
+    assert "compared: 2 jobs, all equal" in report.summary()
+    report.comparison.different += [Differing("b.o", "/p/b.o", "b.o: .text differs"), Differing("b.o", "", "it ended")]
+    lines = report.summary()
+    assert "compared: 1 of 2 jobs differ" in lines[-3]
+    assert "b.o: .text differs" in lines[-2] and "it ended" in lines[-1]
+    report.write(tmp_path / "r.json")
+    found = json.loads((tmp_path / "r.json").read_text())["compared"]
+    assert found["jobs"] == 2
+    assert found["different"][0] == {"target": "b.o", "path": "/p/b.o", "where": "b.o: .text differs"}
+    assert "compared" not in json.loads(build_report().as_json())
 
 
 def test_status_line_leaves_the_builds_output_whole():
