@@ -120,6 +120,21 @@ class BlobStore:
             self.discard(digest)
             raise UnknownBlob(digest) from None
 
+    def take(self, digest: bytes, directory_fd: int, name: bytes) -> None:
+        """Move the content out of the store, to `name` in a directory of the same file system.
+
+        It has been verified when it came, not again. Raises UnknownBlob, OSError.
+        """
+        with self._mutex:
+            if digest not in self._sizes:
+                raise UnknownBlob(digest)
+            try:
+                os.rename(self._file(digest), name, dst_dir_fd=directory_fd)
+            except FileNotFoundError:
+                self._remove(digest)
+                raise UnknownBlob(digest) from None
+            self._remove(digest)
+
     def read(self, digest: bytes) -> bytes:
         """The content, verified. Content that went bad on disk is dropped. Raises UnknownBlob."""
         with os.fdopen(self.open(digest), "rb") as file:
@@ -216,14 +231,14 @@ class BlobWriter:
     def __init__(self, temp: str) -> None:
         self.size = 0
         self._state = hashlib.sha256()
-        self._file = open(temp, "xb", buffering=0)  # noqa: SIM115
+        self._fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def write(self, data: bytes) -> None:
         """Append. Raises OSError, e.g. when the disk is full."""
         self._state.update(data)
         rest = memoryview(data)
         while rest:
-            rest = rest[self._file.write(rest) :]
+            rest = rest[os.write(self._fd, rest) :]
         self.size += len(data)
 
     def digest(self) -> bytes:
@@ -234,4 +249,4 @@ class BlobWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        os.close(self._fd)

@@ -15,6 +15,7 @@ import itertools
 import os
 import stat
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -32,19 +33,26 @@ _CHUNK = 1 << 20
 _ENTER = 0o500
 # A master must not be able to leave setuid programs on a slave.
 _FILE_MODE = 0o1777
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class Mirror:
     """The tree of one layer in `directory`, at `tree`, with content from `blobs`.
 
-    owner: (uid, gid) that everything belongs to, for a slave that runs as root. What an earlier process left
-    is taken over if that ended cleanly, else removed. Raises StoreBusy if another process has the directory.
+    owner: (uid, gid) that everything belongs to, for a slave that runs as root. moves: content is moved out of
+    the store, which must lie in the same file system and serve this mirror alone, instead of being copied. What
+    an earlier process left is taken over if that ended cleanly, else removed. Raises StoreBusy if another process
+    has the directory.
     """
 
-    def __init__(self, directory: Path, blobs: BlobStore, *, owner: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, directory: Path, blobs: BlobStore, *, owner: tuple[int, int] | None = None, moves: bool = False
+    ) -> None:
         self.tree = directory / "tree"
         self.blobs = blobs
         self._owner = owner
+        self._moves = moves
+        self._wanted: Counter[bytes] = Counter()  # digests that entries being applied have still to be given
         self._mutex = threading.RLock()
         self._closed = False
         self._serial = itertools.count()
@@ -112,8 +120,12 @@ class Mirror:
         with self._mutex:
             if self._closed:
                 raise ValueError("the mirror is closed")
+            if self._moves:
+                self._wanted = Counter(entry.digest for entry in entries)
             try:
                 for entry in entries:
+                    if self._moves:
+                        self._wanted[entry.digest] -= 1
                     try:
                         self._apply(entry)
                     except UnknownBlob:
@@ -161,7 +173,8 @@ class Mirror:
             self._move_in(temp, parent, name, entry.path)
         else:
             same = old is not None and old.digest == entry.digest and not entry.withheld
-            if not (same and self._put_attributes(parent, name, entry)):
+            there = same and self._put_attributes(parent, name, entry)
+            if not there and not (entry.withheld and self._put_placeholder(parent, name, entry)):
                 self._put_file(parent, name, entry)
         self._known[entry.path] = entry
 
@@ -198,15 +211,14 @@ class Mirror:
 
     def _put_file(self, parent: int, name: bytes, entry: Entry) -> None:
         temp = b"%d" % next(self._serial)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        fd = os.open(temp, flags, 0 if entry.withheld else 0o600, dir_fd=self._incoming_fd)
+        move = self._moves and not entry.withheld and self._wanted[entry.digest] <= 0
+        if move:
+            self.blobs.take(entry.digest, self._incoming_fd, temp)
+        fd = os.open(temp, os.O_RDONLY | os.O_CLOEXEC if move else _NEW, 0, dir_fd=self._incoming_fd)
         try:
             try:
-                if entry.withheld:
-                    os.write(fd, WITHHELD_MARK)
-                    os.ftruncate(fd, entry.size)
-                else:
-                    self._copy(entry, fd)
+                if not move:
+                    self._fill(fd, entry)
                 self._set_attributes(fd, entry)
             finally:
                 os.close(fd)
@@ -215,6 +227,30 @@ class Mirror:
             with suppress(FileNotFoundError):
                 os.unlink(temp, dir_fd=self._incoming_fd)
             raise
+
+    def _put_placeholder(self, parent: int, name: bytes, entry: Entry) -> bool:
+        """Lay out a placeholder, without a rename as nobody can read it; False if something lies there."""
+        try:
+            with writable(parent):
+                fd = os.open(name, _NEW, 0, dir_fd=parent)
+        except FileExistsError:
+            return False
+        try:
+            self._fill(fd, entry)
+            self._set_attributes(fd, entry)
+        except BaseException:
+            os.unlink(name, dir_fd=parent)
+            raise
+        finally:
+            os.close(fd)
+        return True
+
+    def _fill(self, fd: int, entry: Entry) -> None:
+        if entry.withheld:
+            os.write(fd, WITHHELD_MARK)
+            os.ftruncate(fd, entry.size)
+        else:
+            self._copy(entry, fd)
 
     def _put_attributes(self, parent: int, name: bytes, entry: Entry) -> bool:
         """Give the file that is there the entry's mode and time; False if it is not there, or not whole."""

@@ -24,7 +24,7 @@ class BlobSource(Protocol):
         """As DGCC::Source::blobs; each answer has digest, compressed and data."""
 
     def piece(self, digest: bytes, offset: int, count: int) -> Any:
-        """As DGCC::Source::piece; the answer has data."""
+        """As DGCC::Source::piece; the answer has compressed and data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +100,19 @@ def _fetch(source: BlobSource, sizes: dict[bytes, int], blobs: BlobStore, lost: 
 def _fetch_large(source: BlobSource, digest: bytes, size: int, blobs: BlobStore) -> int:
     received = 0
     with blobs.writer(digest) as writer:
-        while received < size:
-            data = source.piece(digest, received, min(PIECE, size - received)).data
+        while (rest := size - writer.size) > 0:
+            count = min(PIECE, rest)
+            piece = source.piece(digest, writer.size, count)
+            received += len(piece.data)
+            data = _unpacked(piece.data, count) if piece.compressed else piece.data
             if not data:
                 break
             writer.write(data)
-            received += len(data)
     return received
 
 
 def _unpacked(data: bytes, size: int) -> bytes:
-    """Decompress one zstd frame of `size` bytes, and no more than that. Raises BadDigest."""
+    """Decompress one zstd frame of `size` bytes, neither more nor less. Raises BadDigest."""
     decompressor = getattr(_own, "decompressor", None)
     if decompressor is None:
         decompressor = _own.decompressor = zstandard.ZstdDecompressor()

@@ -26,6 +26,7 @@ HOT_BYTES = 64 << 20
 _LEVEL = 1
 _COMPRESS_FROM = 128  # smaller content does not get smaller
 _EMPTY = hashlib.sha256(b"").digest()
+_Key = tuple[bytes, int, int]  # digest, offset, count
 
 
 class TreeSource:
@@ -33,7 +34,7 @@ class TreeSource:
 
     def __init__(self, indexes: Sequence[BlobIndex], hot_bytes: int = HOT_BYTES) -> None:
         self._indexes = tuple(indexes)
-        self._hot: OrderedDict[bytes, Blob] = OrderedDict()
+        self._hot: OrderedDict[_Key, Blob] = OrderedDict()
         self._hot_room = hot_bytes
         self._verified: dict[bytes, Stamp] = {}  # of large files, which are read in pieces
         self._lock = threading.Lock()
@@ -63,6 +64,13 @@ class TreeSource:
                 break
             answer.append(blob)
         return answer
+
+    def packed_piece(self, digest: bytes, offset: int, count: int) -> Blob:
+        """As `piece`, compressed where that helps, and kept for the next who asks."""
+        # A farm's slaves ask for the same large programs at the same time, through one network interface.
+        key = digest, offset, count
+        blob = self._kept(key)
+        return blob or self._keep(key, self._packed(digest, self.piece(digest, offset, count)))
 
     def piece(self, digest: bytes, offset: int, count: int) -> bytes:
         """At most `count` bytes from `offset` on; empty at the end. Raises UnknownBlob as `blobs` does."""
@@ -95,15 +103,20 @@ class TreeSource:
                 yield index, path
 
     def _blob(self, digest: bytes) -> Blob:
+        key = digest, 0, PIECE
+        return self._kept(key) or self._keep(key, self._packed(digest, self._read(digest)))
+
+    def _kept(self, key: _Key) -> Blob | None:
         with self._lock:
-            blob = self._hot.get(digest)
+            blob = self._hot.get(key)
             if blob is not None:
-                self._hot.move_to_end(digest)
-                return blob
-        blob = self._packed(digest, self._read(digest))
+                self._hot.move_to_end(key)
+            return blob
+
+    def _keep(self, key: _Key, blob: Blob) -> Blob:
         with self._lock:
-            if digest not in self._hot:
-                self._hot[digest] = blob
+            if key not in self._hot:
+                self._hot[key] = blob
                 self._hot_room -= _cost(blob)
             while self._hot_room < 0 and self._hot:
                 _, old = self._hot.popitem(last=False)

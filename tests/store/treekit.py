@@ -64,7 +64,7 @@ class Home:
 
     def piece(self, digest: bytes, offset: int, count: int) -> Blob:
         self.asked.append(digest)
-        return Blob(digest, False, self.tree.piece(digest, offset, count))
+        return self.tree.packed_piece(digest, offset, count)
 
     def close(self) -> None:
         self.watch.close()
