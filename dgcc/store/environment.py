@@ -17,8 +17,8 @@ def environment_key(entries: Iterable[Entry]) -> bytes:
     state = hashlib.sha256(b"dgcc-environment-1\0")
     for entry in sorted(entries, key=lambda entry: entry.path):
         numbers = b"%d %d" % (entry.mode, entry.size)
-        for field in (entry.path, entry.kind.name.encode(), numbers, entry.digest, entry.link):
-            state.update(b"%d:" % len(field) + field)
+        fields = (entry.path, entry.kind.name.encode(), numbers, entry.digest, entry.link)
+        state.update(b"".join([b"%d:%b" % (len(field), field) for field in fields]))
     return state.digest()
 
 

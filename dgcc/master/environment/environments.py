@@ -37,8 +37,7 @@ LOOK_EVERY_S = 2.0
 """How often files are looked at where they cannot be watched."""
 
 _TROUBLE_HOLDS_S = 10.0  # a compiler that could not be asked is asked again after this
-_ATTEMPTS = 5
-_PAUSE_S = 0.2
+_PAUSES_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)  # before each attempt at a system that changes meanwhile
 _LINKERS = frozenset((b"ar", b"nm", b"ranlib", b"ld", b"gcc-ar", b"gcc-nm", b"gcc-ranlib"))
 
 
@@ -83,7 +82,7 @@ class Environments:
         self._looked = clock()
         self._preparing = threading.Lock()
         self._states: dict[_Wish, _State] = {}
-        self._troubles: dict[_Wish, tuple[int, float, EnvironmentTrouble]] = {}
+        self._troubles: dict[_Wish, tuple[int, float, str]] = {}
         self._ready: dict[Needs, tuple[int, tuple[bytes, ...]]] = {}
         self._doubtful: deque[bytes] = deque()  # paths below "/" of which somebody found other content
         self._by_key: dict[bytes, Environment] = {}
@@ -144,9 +143,8 @@ class Environments:
         """
         with self._preparing:
             wishes = self._wishes(needs)
-            for attempt in range(_ATTEMPTS):
-                if attempt:
-                    time.sleep(_PAUSE_S)  # something is being installed
+            for pause in _PAUSES_S:
+                time.sleep(pause)
                 at = self._watching.changes()
                 states = [self._state(wish, at) for wish in wishes]
                 if self._watching.changes() == at:
@@ -178,9 +176,11 @@ class Environments:
             return known
         trouble = self._troubles.get(wish)
         if trouble is not None and trouble[0] == at and self._clock() - trouble[1] < _TROUBLE_HOLDS_S:
-            raise trouble[2]
+            raise EnvironmentTrouble(trouble[2])
         started = self._clock()
         try:
+            # Watched before it is asked, so that one that cannot be asked is asked again once it is repaired.
+            Closure(Parts(_starting_points(wish)), self._watching)
             asked_ns = time.time_ns()
             parts, fresh = self._parts(wish)
             closure = Closure(parts, self._watching)
@@ -188,7 +188,7 @@ class Environments:
                 self._watching.count()  # it may have been put there after the asking, and before the watch
             environment = build(closure, self._contents)
         except EnvironmentTrouble as error:
-            self._troubles[wish] = at, self._clock(), error
+            self._troubles[wish] = at, self._clock(), str(error)
             raise
         # One content is one object: what was served under this key goes on to be so.
         environment = self._by_key.setdefault(environment.key, environment)
@@ -237,6 +237,10 @@ class Environments:
     def close(self) -> None:
         """End all watches."""
         self._watching.close()
+
+
+def _starting_points(wish: _Wish) -> frozenset[bytes]:
+    return frozenset((*wish.programs, *((wish.toolchain.driver,) if wish.toolchain is not None else ())))
 
 
 def _about(wish: _Wish) -> str:
