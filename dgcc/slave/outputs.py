@@ -89,11 +89,10 @@ def _read(path: Path, room: int) -> tuple[bytes, bool, bytes | None]:
 
 def _origin(layer: Written, change: Change, changed: Sequence[Change]) -> bytes:
     """The withheld file that a placeholder's content at `change` comes from, as far as one can tell."""
-    if not layer.withheld(change.path):
-        for other in changed:  # one that was renamed is gone
-            if other.kind is Kind.GONE and layer.withheld(other.path):
-                return other.path
-    return change.path
+    if layer.withheld(change.path):
+        return change.path
+    # It was renamed, and is gone, or was made readable and copied.
+    return next((other.path for other in changed if layer.withheld(other.path)), change.path)
 
 
 def _same(path: Path, lower: Path) -> bool:

@@ -16,8 +16,8 @@ OWNER = (NOBODY, NOBODY) if os.geteuid() == 0 else None
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A system with a shell and a few tools."""
-    tools = ("/bin/sh", "/usr/bin/find", "/bin/cat", "/bin/ls", "/bin/chmod", "/bin/mv", "/usr/bin/stat", "/usr/bin/id")
-    return copy_in(tmp_path_factory.mktemp("base") / "root", with_libraries(*tools))
+    tools = "/bin/sh /bin/cat /bin/ls /bin/chmod /bin/mv /bin/rm /usr/bin/find /usr/bin/stat /usr/bin/id"
+    return copy_in(tmp_path_factory.mktemp("base") / "root", with_libraries(*tools.split()))
 
 
 @pytest.fixture
