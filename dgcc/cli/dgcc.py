@@ -6,6 +6,7 @@ import sys
 
 import dgcc
 from dgcc.cli.config import ConfigError, load_rules
+from dgcc.master.environment.environments import Environments
 from dgcc.master.explain import ExplainError, as_json, as_text, ask, explain
 from dgcc.master.roots import choose_roots, working_directory
 
@@ -58,7 +59,12 @@ def _explain(args: argparse.Namespace) -> str:
     directory = working_directory(arguments, start)
     roots = choose_roots(args.root, directory, os.path.realpath(start))
     asked = ask(os.fsencode(args.target), arguments, roots, directory)
-    told = explain(asked, roots, load_rules(roots[0]))
+    rules = load_rules(roots[0])
+    environments = Environments()
+    try:
+        told = explain(asked, roots, rules, environments)
+    finally:
+        environments.close()
     return as_json(told) + "\n" if args.json else as_text(told, start)
 
 

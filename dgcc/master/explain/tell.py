@@ -6,39 +6,78 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dgcc.master.environment.environments import Environments
 from dgcc.master.explain.ask import Asked, Recipe
 from dgcc.master.history import HOME, History, Past
 from dgcc.master.lacked import Lacked
 from dgcc.master.memory import Memory
 from dgcc.master.verdict import Rules, Verdict, decide
+from dgcc.master.verdict.needs import Needs
+from dgcc.store.environment import layer_name
+from dgcc.store.errors import StoreError
 
 _SHOWN = 12  # paths of one kind, for people
-_WIDTH = 14  # columns before what is said
+_WIDTH = 15  # columns before what is said
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An environment that a job is sent with: its key, and how many entries and bytes it has."""
+
+    key: bytes
+    entries: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of a recipe: the verdict, and its environments or the trouble with them, which keeps it at home."""
+
+    text: bytes
+    verdict: Verdict
+    layers: tuple[Layer, ...] = ()
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One target: its recipe, the verdict on each command, what it was found to lack, and its last build."""
+    """One target: its recipe, its commands, what it was found to lack, its last build; `roots` are the project's."""
 
     recipe: Recipe
-    verdicts: tuple[Verdict, ...]
+    roots: tuple[bytes, ...]
+    commands: tuple[Command, ...]
     lacked: tuple[bytes, ...]
     last: tuple[Past, ...]
 
 
-def explain(asked: Asked, roots: tuple[bytes, ...], rules: Rules, memory: Memory | None = None) -> list[Explanation]:
-    """Judge the commands of a target as dgcc-master would, and add what is remembered of it."""
+def explain(asked: Asked, roots: tuple[bytes, ...], rules: Rules, environments: Environments | None = None,
+            memory: Memory | None = None) -> list[Explanation]:  # fmt: skip
+    """Judge the commands of a target as dgcc-master would, and add what is remembered of it.
+
+    With `environments`, those that the commands need are computed, which may take seconds.
+    """
     history, lacked = History(roots[0], memory), Lacked(roots[0], memory)
     found = []
     for recipe in asked.recipes:
-        verdicts = tuple(
-            decide(asked.shell[0], (*asked.shell, command), recipe.directory, asked.environment, roots, rules,
-                   recipe.target)
-            for command in recipe.commands
-        )  # fmt: skip
-        found.append(Explanation(recipe, verdicts, lacked.of(recipe.directory, recipe.target),
-                                 tuple(history.of(recipe.target, recipe.directory))))  # fmt: skip
+        commands = []
+        for text in recipe.commands:
+            argv = (*asked.shell, text)
+            verdict = decide(argv[0], argv, recipe.directory, asked.environment, roots, rules, recipe.target)
+            layers, trouble = _layers(environments, verdict.needs) if environments and verdict.remote else ((), "")
+            commands.append(Command(text, verdict, layers, trouble))
+        past = history.of(recipe.target, recipe.directory)
+        known = lacked.of(recipe.directory, recipe.target)
+        found.append(Explanation(recipe, roots, tuple(commands), known, tuple(past)))
     return found
+
+
+def _layers(environments: Environments, needs: Needs) -> tuple[tuple[Layer, ...], str]:
+    try:
+        keys = environments.prepare(needs)
+    except (StoreError, OSError) as error:
+        return (), str(error)
+    found = ((key, environments.entries(layer_name(key))) for key in keys)
+    return tuple(Layer(key, len(e.entries), e.size) for key, e in found if e is not None), ""
 
 
 def as_text(explanations: Sequence[Explanation], start: bytes) -> str:
@@ -48,7 +87,7 @@ def as_text(explanations: Sequence[Explanation], start: bytes) -> str:
 
 def _lines(told: Explanation, start: bytes) -> list[str]:
     recipe = told.recipe
-    lines = [f"{_shown(recipe.target)}, in {_shown(recipe.directory)}"]
+    lines = [f"{_shown(recipe.target)}, in {_shown(recipe.directory)}", _line("project", _list(told.roots))]
     if recipe.prerequisites:
         lines.append(_line("made from", _list(recipe.prerequisites)))
     if recipe.makefile:
@@ -57,9 +96,9 @@ def _lines(told: Explanation, start: bytes) -> list[str]:
         lines.append(_line("recipe at", "built into make"))
     else:
         lines.append(_line("recipe", "none: it only needs others"))
-    for command, verdict in zip(recipe.commands, told.verdicts, strict=True):
+    for command in told.commands:
         lines.append("")
-        lines += _command_lines(command, verdict, start)
+        lines += _command_lines(command, start)
     lines.append("")
     if told.lacked:
         lines.append(_line("also needs", f"{_list(told.lacked, start)} (found missing in an earlier build)"))
@@ -70,9 +109,9 @@ def _lines(told: Explanation, start: bytes) -> list[str]:
     return lines
 
 
-def _command_lines(command: bytes, verdict: Verdict, start: bytes) -> list[str]:
-    needs = verdict.needs
-    first, *more = _shown(command).split("\n")
+def _command_lines(command: Command, start: bytes) -> list[str]:
+    verdict, needs = command.verdict, command.verdict.needs
+    first, *more = _shown(command.text).split("\n")
     lines = [_line("command", first), *(" " * _WIDTH + line for line in more)]
     lines.append(_line("verdict", f"{'remote' if verdict.remote else 'local'}: {verdict.reason}"))
     said = [
@@ -85,7 +124,10 @@ def _command_lines(command: bytes, verdict: Verdict, start: bytes) -> list[str]:
         ("outputs", _list(verdict.outputs, start)),
         ("run as", " ".join(map(_shown, verdict.remote_argv or ()))),
     ]
-    return lines + [_line(name, text) for name, text in said if text] + [_line("note", text) for text in verdict.notes]
+    said += [("environment", f"{layer.key.hex()[:12]}, {layer.entries} entries, {layer.size / 1e6:.0f} MB")
+             for layer in command.layers]  # fmt: skip
+    said += [("trouble", command.trouble), *(("note", text) for text in verdict.notes)]
+    return lines + [_line(name, text) for name, text in said if text]
 
 
 def _past(past: Past) -> str:
@@ -133,7 +175,8 @@ def _document(told: Explanation) -> dict[str, Any]:
         "makefile": _text(recipe.makefile),
         "line": recipe.line,
         "prerequisites": _texts(recipe.prerequisites),
-        "commands": [_judged(*pair) for pair in zip(recipe.commands, told.verdicts, strict=True)],
+        "roots": _texts(told.roots),
+        "commands": [_judged(command) for command in told.commands],
         "lacked": _texts(told.lacked),
         "last": [
             {
@@ -147,10 +190,10 @@ def _document(told: Explanation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _judged(command: bytes, verdict: Verdict) -> dict[str, Any]:
-    needs = verdict.needs
+def _judged(command: Command) -> dict[str, Any]:
+    verdict, needs = command.verdict, command.verdict.needs
     return {
-        "command": _text(command),
+        "command": _text(command.text),
         "remote": verdict.remote,
         "reason": verdict.reason,
         "label": verdict.label,
@@ -162,6 +205,8 @@ def _judged(command: bytes, verdict: Verdict) -> dict[str, Any]:
         "inputs": _texts(verdict.inputs),
         "outputs": _texts(verdict.outputs),
         "remote_argv": None if verdict.remote_argv is None else _texts(verdict.remote_argv),
+        "environments": [{"key": x.key.hex(), "entries": x.entries, "bytes": x.size} for x in command.layers],
+        "trouble": command.trouble,
         "notes": list(verdict.notes),
     }
 
