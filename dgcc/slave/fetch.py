@@ -103,6 +103,7 @@ class Fetch:
         self._host = host
         self._clock = clock
         self._peers: list[Peer] = []
+        self._laid: dict[bytes, bytes] = {}  # where content lies that this attempt has laid out
 
     def run(self, entries: Sequence[Entry], source: BlobSource, peers: Sequence[BlobSource]) -> None:
         """Lay the environment out below `directory`, at `tree`.
@@ -114,10 +115,10 @@ class Fetch:
         master = Metered(source)
         everyone: list[Metered] = [*self._peers, master]
         with contextlib.ExitStack() as stack:
-            # A store for this alone, with room for one batch: what is laid out need not be kept twice.
+            # A store for this alone, out of which content is moved: it never lies on the disk twice.
             blobs = BlobStore(self._directory / "blobs", _BATCH_BYTES)
             stack.callback(blobs.close)
-            mirror = Mirror(self._directory, blobs, owner=self._owner)
+            mirror = Mirror(self._directory, blobs, owner=self._owner, moves=True)
             stack.callback(mirror.close)
             there = mirror.entries()
             mirror.begin_full()
@@ -147,13 +148,18 @@ class Fetch:
                 missing = [entry for entry in files.values() if entry.digest not in mirror.blobs]
                 pull(master, missing, mirror.blobs)
                 self.brought.master += sum(entry.size for entry in missing)
-                wanted = batch = mirror.apply(batch)
+                wanted = mirror.apply(batch)
+            self._laid.update((entry.digest, entry.path) for entry in batch if entry.kind is Kind.FILE)
+            batch = wanted
             if not wanted:
                 return
         raise StoreError(f"{shown(wanted[0].path)} goes bad on the disk of this slave while it is laid out")
 
     def _find_here(self, entry: Entry, blobs: BlobStore) -> bool:
-        """Take content from another environment, or from this host's own file at that very path, if it has it."""
+        """Take content from this or another environment, or from this host's own file at that very path."""
+        laid = self._laid.get(entry.digest)
+        if laid is not None and _copied(os.fsencode(self._directory / "tree"), laid, entry, blobs, 0):
+            return True
         if any(_copied(self._near.root, path, entry, blobs, 0) for path in self._near.paths(entry.digest)):
             return True
         if any(entry.path == top or entry.path.startswith(top + b"/") for top in _NEVER):

@@ -16,7 +16,6 @@ from dgcc.slave.session import ProtocolTrouble, Running, Session, failed_result
 from dgcc.slave.system import shown, write_identity
 from dgcc.store.errors import BadDigest, BadPath, BadVersion, StoreError, UnknownLayer
 from dgcc.store.jail import (
-    HOST_SYSTEM,
     NOBODY,
     Bind,
     JailCancelled,
@@ -131,12 +130,9 @@ class Runner:
             Overlay(need.root, (os.fsencode(mirror.tree),), need.writable)
             for need, mirror in zip(job.layers, mirrors, strict=True)
         )
-        binds: tuple[Bind, ...] = HOST_SYSTEM  # of no job with environments: goes when every job has them
-        overlays: tuple[Overlay, ...] = ()
-        if system:
-            identity = place / "identity"
-            write_identity(identity, job.uid, job.gid, job.env)
-            binds, overlays = shown((identity, *system))
+        identity = place / "identity"
+        write_identity(identity, job.uid, job.gid, job.env)
+        binds, overlays = shown((identity, *system))
         # The jail copies a symlink as such; it is made here because a bind names something on the host.
         links = []
         for number, link in enumerate(job.links):

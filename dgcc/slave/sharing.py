@@ -29,4 +29,4 @@ class StoreServant(DGCC__POA.Source):
     def piece(self, wanted: bytes, offset: int, count: int) -> Any:
         """See the IDL."""
         with errors_to_wire():
-            return DGCC.Blob(wanted, False, self._tree.piece(wanted, offset, min(count, DGCC.PIECE)))
+            return DGCC.Blob(*self._tree.packed_piece(wanted, offset, min(count, DGCC.PIECE)))
