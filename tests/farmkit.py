@@ -17,6 +17,7 @@ from typing import Any
 
 import barekit
 import pytest
+import warmstore
 from anybody import as_user
 
 from dgcc.naming.server import OwnNames
@@ -66,6 +67,7 @@ class Farm:
     directory: Path
     user: int | None = None
     slaves: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _reports: dict[int, Path] = field(default_factory=dict)  # of each master, by process id
 
     @property
     def naming(self) -> str:
@@ -90,9 +92,16 @@ class Farm:
         """What a slave has said so far."""
         return (self.directory / f"{name}.log").read_text()
 
-    def start_slave(self, name: str, *more: str, slots: int = 1, bare: bool = False) -> subprocess.Popen[bytes]:
-        """Start a slave and wait until it is bound. bare: on a host with nothing but Python and DGCC (barekit)."""
+    def start_slave(
+        self, name: str, *more: str, slots: int = 1, bare: bool = False, warm: bool = True
+    ) -> subprocess.Popen[bytes]:
+        """Start a slave and wait until it is bound. bare: on a host with nothing but Python and DGCC (barekit).
+
+        warm: with the environments that earlier farms of this test run have brought to their slaves.
+        """
         store = self.directory / "store" / name
+        if warm:
+            warmstore.warm(self.directory, name, self.user)
         arguments = ["--naming", self.naming, "--name", name, "--slots", str(slots), "--store", str(store), *more]
         with (self.directory / f"{name}.log").open("ab") as log:
             if bare:
@@ -112,33 +121,33 @@ class Farm:
         return process.wait(20)
 
     def start_master(self, cwd: Path, *arguments: str, naming: bool = True, **more: Any) -> subprocess.Popen[bytes]:
-        """Start dgcc-master in `cwd`; its report goes to self.report_path."""
-        self.report_path.unlink(missing_ok=True)
+        """Start dgcc-master in `cwd`, for `finish`."""
+        report = self.directory / f"report-{len(self._reports)}.json"
+        report.unlink(missing_ok=True)
         # -v, so that a failing test shows why each recipe went where it went; every line begins with "dgcc: ".
-        command = [str(BIN / "dgcc-master"), "-v", "--report", str(self.report_path)]
+        command = [str(BIN / "dgcc-master"), "-v", "--report", str(report)]
         if naming:
             command += ["--naming", self.naming]
-        return self._popen([*command, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
-
-    @property
-    def report_path(self) -> Path:
-        """Where masters of this farm write their reports."""
-        return self.directory / "report.json"
+        master = self._popen([*command, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+        self._reports[master.pid] = report
+        return master
 
     def finish(self, master: subprocess.Popen[bytes], seconds: float = 300) -> Built:
         """Wait for a master started by start_master."""
         out, err = master.communicate(timeout=seconds)
-        report = json.loads(self.report_path.read_text()) if self.report_path.exists() else {}
+        path = self._reports[master.pid]
+        report = json.loads(path.read_text()) if path.exists() else {}
         return Built(master.returncode, out.decode(), err.decode(), report)
 
     def master(self, cwd: Path, *arguments: str, **more: Any) -> Built:
         """Run dgcc-master in `cwd`."""
         return self.finish(self.start_master(cwd, *arguments, **more))
 
-    def plain(self, cwd: Path, *arguments: str) -> Built:
+    def plain(self, cwd: Path, *arguments: str, driver: str = "make", **more: Any) -> Built:
         """Run plain make in `cwd`, in the same environment."""
-        process = self._popen(["make", *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        out, err = process.communicate(timeout=600)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = self._popen([driver, *arguments], cwd=cwd, **pipes, **more)
+        out, err = process.communicate(timeout=1800)
         return Built(process.returncode, out.decode(), err.decode())
 
     def give(self, path: Path) -> None:
@@ -148,9 +157,7 @@ class Farm:
 
 
 @contextmanager
-def farm(
-    directory: Path, *slaves: str, slots: int = 1, user: int | None = None, bare: bool = False
-) -> Iterator[Farm]:
+def farm(directory: Path, *slaves: str, slots: int = 1, user: int | None = None, bare: bool = False) -> Iterator[Farm]:
     """A farm with these slaves, `bare` or not, in `directory`; everything is stopped at the end."""
     directory.mkdir(parents=True, exist_ok=True)
     with OwnNames() as names:
@@ -171,6 +178,7 @@ def farm(
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+            warmstore.keep(directory, user)
             # What a slave that was killed has left in memory, its next start would remove.
             for store in directory.glob("store/*"):
                 shutil.rmtree(in_memory(store / "jobs", uid=user), ignore_errors=True)
