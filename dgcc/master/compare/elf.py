@@ -9,7 +9,8 @@ from dgcc.master.compare.stretch import Stretch, around, first_offset, size_of
 
 _MAGIC = b"\x7fELF"
 _MOST_SECTIONS = 100_000
-_MOST_NAMES = 6  # of sections in one line
+_MOST_NAMES = 6  # of further sections in one line
+_MOST_LONE = 2  # of sections that only one file has; -flto makes a dozen of them, with random names
 _HEADER_FIELDS = ("sh_type", "sh_flags", "sh_addr", "sh_link", "sh_info", "sh_addralign", "sh_entsize")
 
 
@@ -49,7 +50,7 @@ def _other_names(remote: list[str], home: list[str]) -> str:
     """Say which sections only one file has; where both have the same, where their order differs."""
     lone = [(where, [name for name in mine if name not in others])
             for where, mine, others in (("remote", remote, set(home)), ("here", home, set(remote)))]  # fmt: skip
-    text = "; ".join(f"only {where}: {_list(names)}" for where, names in lone if names)
+    text = "; ".join(f"only {where}: {_list(names, _MOST_LONE)}" for where, names in lone if names)
     if text:
         return f"sections {text}"
     at = next((i for i, (a, b) in enumerate(zip(remote, home, strict=False)) if a != b), min(len(remote), len(home)))
@@ -57,9 +58,9 @@ def _other_names(remote: list[str], home: list[str]) -> str:
     return f"section {at} is {first[0]} remote, {first[1]} here"
 
 
-def _list(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+def _list(names: list[str], most: int = _MOST_NAMES) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _in_section(remote: BinaryIO, theirs: Section, home: BinaryIO, ours: Section) -> str:
