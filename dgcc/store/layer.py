@@ -197,6 +197,7 @@ class Layer:
         status = self._status(entry.path)
         if (
             entry.kind is Kind.FILE
+            and entry.digest
             and status is not None
             and stamp_of(status) == stamp
             and self._in_directories(entry.path)

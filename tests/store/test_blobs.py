@@ -164,3 +164,20 @@ def test_threads_putting_reading_and_evicting(tmp_path: Path) -> None:
     assert store.total_bytes == sum(path.stat().st_size for path in files) <= 2000
     assert len(store) == len(files)
     store.close()
+
+
+def test_content_taken_out_is_no_part_of_the_store_any_more(tmp_path: Path, blobs: BlobStore) -> None:
+    digest = hashlib.sha256(b"content").digest()
+    blobs.put(digest, b"content")
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(NotADirectoryError):
+            blobs.take(digest, directory, b"blobs/lock/x")
+        assert blobs.read(digest) == b"content", "a move that failed leaves it where it was"
+        blobs.take(digest, directory, b"here")
+        assert (tmp_path / "here").read_bytes() == b"content"
+        assert digest not in blobs and blobs.total_bytes == 0
+        with pytest.raises(UnknownBlob):
+            blobs.take(digest, directory, b"there")
+    finally:
+        os.close(directory)

@@ -256,3 +256,18 @@ def test_a_withheld_file_too_short_for_the_mark_is_refused(tmp_path: Path, blobs
         mirror.apply([_withheld(b"a/f", len(WITHHELD_MARK) - 1)])
     assert picture(mirror.tree) == {}
     mirror.close()
+
+
+def test_content_is_moved_out_of_a_store_for_one_mirror(tmp_path: Path, blobs: BlobStore) -> None:
+    mirror = Mirror(tmp_path / "m", blobs, moves=True)
+    entries = [_file(blobs, b"a", b"same"), _file(blobs, b"b", b"same", 0o755), _file(blobs, b"c", b"other", 0o400)]
+    assert mirror.apply([*entries, _withheld(b"d")]) == []
+    assert (len(blobs), blobs.total_bytes) == (0, 0)
+    assert [(mirror.tree / name).read_bytes() for name in "abc"] == [b"same", b"same", b"other"]
+    seen = [
+        (path.stat().st_mode & 0o777, path.stat().st_mtime_ns, path.stat().st_nlink)
+        for path in (mirror.tree / name for name in "abc")
+    ]
+    assert seen == [(0o644, 1, 1), (0o755, 1, 1), (0o400, 1, 1)]
+    assert mirror.apply([Entry(b"e", Kind.FILE, 0o644, 1, 4, entries[0].digest)]) != []
+    mirror.close()

@@ -10,6 +10,7 @@ import pytest
 import zstandard
 from store.treekit import Home
 
+from dgcc.store.blobindex import BlobIndex
 from dgcc.store.blobs import BlobStore
 from dgcc.store.entry import PIECE, Blob, Entry, Kind
 from dgcc.store.errors import BadDigest, UnknownBlob
@@ -24,14 +25,14 @@ def _file(data: bytes, path: bytes = b"f") -> Entry:
 class Liar:
     """A source that answers what it is told to."""
 
-    def __init__(self, answer: list[Blob], piece: bytes = b"") -> None:
-        self.answer, self.data = answer, piece
+    def __init__(self, answer: list[Blob], piece: bytes = b"", compressed: bool = False) -> None:
+        self.answer, self.data, self.compressed = answer, piece, compressed
 
     def blobs(self, wanted: Sequence[bytes]) -> list[Blob]:
         return self.answer
 
     def piece(self, digest: bytes, offset: int, count: int) -> Blob:
-        return Blob(digest, False, self.data)
+        return Blob(digest, self.compressed, self.data)
 
 
 def test_small_and_large_content_arrives(root: Path, home: Home, blobs: BlobStore) -> None:
@@ -240,3 +241,44 @@ def test_a_store_smaller_than_what_is_needed_does_not_loop(root: Path, home: Hom
     assert pull(home, home.layer.entries(), tight) == 20_000
     assert tight.total_bytes <= 3000
     tight.close()
+
+
+def test_large_content_travels_packed_and_is_packed_once(root: Path, home: Home, blobs: BlobStore) -> None:
+    (root / "f").write_bytes(b"a program's bytes " * 200_000)
+    home.refresh()
+    pulled = pull(home, home.layer.entries(), blobs)
+    assert pulled < 100_000
+    (entry,) = home.layer.entries()
+    assert blobs.read(entry.digest) == (root / "f").read_bytes()
+    first = home.tree.packed_piece(entry.digest, PIECE, PIECE)
+    assert first.compressed and home.tree.packed_piece(entry.digest, PIECE, PIECE) is first
+    end = home.tree.packed_piece(entry.digest, entry.size, PIECE)
+    assert (end.compressed, end.data) == (False, b"")
+
+
+@pytest.mark.parametrize("content", [b"", b"y" * PIECE, b"x" * (PIECE + 1), b"x" * 10])
+def test_packed_pieces_that_do_not_make_the_content(content: bytes, blobs: BlobStore) -> None:
+    with pytest.raises(BadDigest):
+        pull(Liar([], zstandard.compress(content), compressed=True), [_file(b"x" * 2 * PIECE)], blobs)
+    assert len(blobs) == 0
+
+
+def test_content_is_found_below_the_root_of_the_file_system(root: Path, blobs: BlobStore) -> None:
+    """As the files of an environment are."""
+    index, entries = BlobIndex(b"/"), []
+    for name, data in ((b"small", b"small"), (b"large", os.urandom(PIECE + 1))):
+        path = os.fsencode(root) + b"/" + name
+        Path(os.fsdecode(path)).write_bytes(data)
+        entries.append(Entry(path[1:], Kind.FILE, 0o644, 0, len(data), hashlib.sha256(data).digest()))
+        index.add(entries[-1].digest, path[1:])
+    source = TreeSource([index])
+
+    class Near:
+        blobs = staticmethod(source.blobs)
+        piece = staticmethod(source.packed_piece)
+
+    assert pull(Near(), entries, blobs) == 5 + PIECE + 1
+    (root / "large").write_bytes(os.urandom(PIECE + 1))
+    with pytest.raises(UnknownBlob):
+        source.piece(entries[1].digest, 0, 10)
+    assert index.take_suspects() == {entries[1].path}

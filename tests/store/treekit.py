@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from dgcc.store.entry import Blob, Page
@@ -13,29 +14,37 @@ from dgcc.store.watch import Watch
 Picture = dict[bytes, tuple[object, ...]]
 
 
-def picture(tree: Path | bytes, selection: Selection | None = None) -> Picture:
-    """All below a directory that a layer would hold: path -> kind, mode, time and content that count."""
+def picture(
+    tree: Path | bytes, selection: Selection | None = None, withheld: Collection[bytes] | None = None
+) -> Picture:
+    """All below a directory that a layer would hold: path -> kind, mode, time and content that count.
+
+    Of the files in `withheld`, or, if that is None, of files that nobody may read, only size and time count.
+    """
     selection = selection or Selection()
     root = os.fsencode(tree)
     seen: Picture = {}
     for directory, names, files in os.walk(root):
-        names[:] = [name for name in names if selection.enters(name)]
-        for name in names + [name for name in files if selection.enters(name)]:
-            path = os.path.join(directory, name)
+        below = os.path.relpath(directory, root) + b"/" if directory != root else b""
+        names[:] = [name for name in names if not selection.hides(below + name, _is_directory(directory, name))]
+        for name in names + [name for name in files if not selection.hides(below + name)]:
+            path, key = os.path.join(directory, name), below + name
             status = os.lstat(path)
-            key = os.path.relpath(path, root)
+            mode = stat.S_IMODE(status.st_mode)
             if stat.S_ISLNK(status.st_mode):
                 seen[key] = "link", os.readlink(path), status.st_mtime_ns
             elif stat.S_ISDIR(status.st_mode):
-                seen[key] = "directory", stat.S_IMODE(status.st_mode)
+                seen[key] = "directory", mode
             elif stat.S_ISREG(status.st_mode) and selection.lists_file(path, status):
-                seen[key] = (
-                    "file",
-                    stat.S_IMODE(status.st_mode),
-                    status.st_mtime_ns,
-                    Path(os.fsdecode(path)).read_bytes(),
-                )
+                if mode == 0 if withheld is None else key in withheld:
+                    seen[key] = "withheld", status.st_mtime_ns, status.st_size
+                else:
+                    seen[key] = "file", mode, status.st_mtime_ns, Path(os.fsdecode(path)).read_bytes()
     return seen
+
+
+def _is_directory(directory: bytes, name: bytes) -> bool:
+    return not os.path.islink(os.path.join(directory, name))
 
 
 class Home:
