@@ -117,7 +117,8 @@ class Closure:
         self._watching.watch_name(path)
         what = _look(path)
         if what is None:
-            self.absent.add(path)
+            if not os.path.lexists(path):
+                self.absent.add(path)
         else:
             self.found[path] = what
         return what
