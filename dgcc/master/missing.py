@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
@@ -96,7 +97,9 @@ def lacking(
 
     `cwd` is where it ran; `directories` where its programs look for names (see `search_directories`), `path` where
     commands are found. `exists` says whether a path is there at home, `visible` whether the job could read it.
-    A directory is named only if no file is, and never one above `cwd`. Any bytes are accepted, nothing is raised.
+    A directory is named only if no file is, and never one above `cwd`. Away from `directories`, `path` and the system's
+    libraries a path counts only where a line says that something was missing, and not if it is private: hidden in the
+    user's home, or not for all to read. Any bytes are accepted, nothing is raised.
     """
     if len(messages) > 2 * _LONGEST:
         messages = messages[:_LONGEST] + b"\n" + messages[-_LONGEST:]
@@ -107,6 +110,7 @@ def lacking(
     signals = [line for line in lines if _tells(line)]
     search.take(signals, commands=True)
     if not search.found:
+        search.quiet = True
         search.take([line for line in lines if not _tells(line)], commands=False)
     files = [found for found in search.found if not os.path.isdir(found)]
     return tuple((files or list(search.found))[:MOST])
@@ -147,6 +151,9 @@ class _Search:
         self._visible = visible
         self._interpreter = interpreter
         self._asked: dict[bytes, bool] = {}
+        self._expected = tuple(top.rstrip(b"/") + b"/" for top in (cwd, *directories, *path, *_LIBRARIES) if top)
+        self._home = os.path.expanduser(b"~")
+        self.quiet = False  # the lines say nothing of missing files
 
     def learn(self, line: bytes) -> None:
         """Take note of directories in a message: a header is looked for beside the one that includes it."""
@@ -227,10 +234,21 @@ class _Search:
         if above or b"\0" in path or path.startswith(_NOT_OURS) or not self._exists(path):
             return False
         if not self._visible(path):
+            if not path.startswith(self._expected) and (self.quiet or self._private(path)):
+                return False
             self.found[path] = None
         elif (program := self._interpreter(path)) is not None and program[:1] == b"/":
             self._check(program)  # "not found" is also what a script without its interpreter gets
         return True
+
+    def _private(self, path: bytes) -> bool:
+        """Whether a path that a message names is nothing to be sent elsewhere for that reason alone."""
+        if path.startswith(self._home + b"/."):
+            return True
+        try:
+            return not os.stat(path).st_mode & stat.S_IROTH
+        except OSError:
+            return False
 
 
 def _quoted(line: bytes) -> Iterator[bytes]:

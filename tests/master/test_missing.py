@@ -135,6 +135,23 @@ def test_neither_the_system_nor_what_is_above_the_project_is_named():
     assert find(text, home=home, seen=set()) == ()
 
 
+def test_private_files_are_not_sent_because_a_message_names_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/u")
+    home = {b"/home/u/.ssh/id", b"/home/u/x.h", b"/srv/y.h"}
+    text = b"cat: %b: No such file or directory\n"
+    assert find(text % b"/home/u/.ssh/id", home=home) == ()
+    assert find(text % b"/home/u/x.h", home=home) == (b"/home/u/x.h",)
+    assert find(b"a.c:1:2: error: #error see /srv/y.h\n", home=home) == ()
+    assert find(b"a.c:1:2: error: #error see /srv/y.h\n", (*DIRECTORIES, b"/srv"), home=home) == (b"/srv/y.h",)
+    secret = tmp_path / "key"
+    secret.write_text("")
+    named = os.fsencode(secret)
+    secret.chmod(0o600)
+    assert find(text % named, home={named}) == ()
+    secret.chmod(0o644)
+    assert find(text % named, home={named}) == (named,)
+
+
 def test_the_search_stays_short_for_endless_output():
     asked = 0
 
