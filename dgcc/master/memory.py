@@ -4,6 +4,7 @@ Advice only: whatever SQLite complains about, the build goes on without, and a d
 may use the file at a time; each writes once, at its end, in one transaction.
 """
 
+import contextlib
 import logging
 import sqlite3
 import time
@@ -79,15 +80,14 @@ class Memory:
                 return action(db)
             finally:
                 db.close()
-        except sqlite3.OperationalError as error:
-            # Locked, read-only, disk full: the file itself may be fine.
-            log.warning("the memory of earlier builds, %s, is not used: %s", self._path, error)
-        except sqlite3.DatabaseError as error:
-            log.warning("the memory of earlier builds, %s, is damaged and was dropped: %s", self._path, error)
-            for suffix in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-        except OSError as error:
-            log.warning("the memory of earlier builds, %s, is not used: %s", self._path, error)
+        except (sqlite3.Error, OSError) as error:
+            # That class itself means damage. Its subclasses do not: locked, read-only, disk full.
+            damaged = type(error) is sqlite3.DatabaseError
+            fate = "is damaged and was dropped" if damaged else "is not used"
+            log.warning("the memory of earlier builds, %s, %s: %s", self._path, fate, error)
+            for suffix in ("", "-wal", "-shm") if damaged else ():
+                with contextlib.suppress(OSError):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         return None
 
 
