@@ -8,71 +8,39 @@ gcc -o prog foo.o | links
 gcc foo.c -o prog | links
 gcc -shared -o libx.so foo.o.sho | links
 g++ -o prog foo.o -Llib -lfoo | links
-gcc -E foo.c | only preprocesses
-gcc -E -c foo.c | only preprocesses
-gcc -M foo.c | only preprocesses
-gcc -MM -c foo.c | only preprocesses
-gcc --version | not known
-gcc -print-search-dirs | not known
+gcc --version | asks the compiler
+gcc -print-search-dirs | asks the compiler
 gcc -c - | standard input
 gcc -xc -c - | standard input
-gcc -c -x c /dev/stdin | outside the project
+gcc -c -x c /dev/stdin | this machine's own
 gcc -c foo.c -o - | standard output
-gcc -c foo.c -o /dev/stdout | outside the project
+gcc -c foo.c -o /dev/stdout | standard output
 gcc -c | names no source
 gcc -c foo.o | names no source
 gcc -c foo.weird | no kind of source
-gcc -c foo.h | precompiled header
-gcc -x c++-header -c foo.h | language
 gcc -x ada -c foo.adb | language
 gcc -march=native -c foo.c | -march=native
 gcc -mtune=native -c foo.c | -mtune=native
 gcc -mcpu=native -c foo.c | -mcpu=native
 gcc -mcpu=native+nofp -c foo.c | processor
 gcc -Wa,-march=native -c foo.c | not understood
-gcc -fprofile-use -c foo.c | profile
 gcc -fprofile-use=prof -c foo.c | profile
 gcc -fauto-profile=x -c foo.c | profile
-gcc -fbranch-probabilities -c foo.c | profile
 clang -fprofile-instr-use=x -c foo.c | profile
-clang -fprofile-sample-use=x -c foo.c | profile
 gcc -fmodules-ts -c foo.cc | modules
 clang -fmodules -c foo.c | modules
 clang -fmodule-file=a.pcm -c foo.c | modules
-gcc -fplugin=./x.so -c foo.c | plugin
-gcc -fplugin-arg-x-y -c foo.c | plugin
 clang -Xclang -load -Xclang x.so -c foo.c | -Xclang
-clang -mllvm -x -c foo.c | -mllvm
-gcc -specs=my.specs -c foo.c | -specs
-gcc -B. -c foo.c | -B changes
-gcc -B /opt/x -c foo.c | -B changes
 gcc -wrapper gdb,--args -c foo.c | -wrapper
 gcc @options -c foo.c | in a file
 gcc -c foo.c @options | in a file
 gcc -Wa,@x -c foo.c | in a file
 gcc -I- -c foo.c | -I-
-gcc --sysroot=/opt/root -c foo.c | --sysroot /opt/root lies outside
-gcc --sysroot /opt/root -c foo.c | outside
-gcc -isysroot /opt/root -c foo.c | outside
 gcc -I=/x -c foo.c | system root
-gcc -I/opt/x -c foo.c | -I /opt/x lies outside the project
-gcc -I /opt/x -c foo.c | -I /opt/x
-gcc -I.. -c foo.c | -I .. lies outside
-gcc -Iaway/include -c foo.c | leads outside the project, to /outside
-gcc -isystem /opt/x -c foo.c | -isystem
-gcc -iquote /opt/x -c foo.c | -iquote
-gcc -idirafter /opt/x -c foo.c | -idirafter
-gcc -include /opt/x.h -c foo.c | -include
-gcc -include /usr/include/x.h -c foo.c | -include
-gcc -imacros ../x.h -c foo.c | -imacros
-gcc -iprefix /opt -c foo.c | not known
-gcc -L/opt/lib -c foo.c | -L
+gcc -I.. -c foo.c | (/) is too much to take along
 gcc -c foo.c -I | has no argument
 gcc -c foo.c -o | has no argument
 gcc -c foo.c -o a.o -o b.o | twice
-gcc -c /etc/foo.c | source /etc/foo.c lies outside
-gcc -c ../foo.c | source ../foo.c lies outside
-gcc -c away/foo.c | leads outside
 gcc -c .git/foo.c | version control
 gcc -c foo.c -o /tmp/foo.o | output /tmp/foo.o lies outside
 gcc -c foo.c -o ../foo.o | outside
@@ -80,7 +48,6 @@ gcc -c foo.c -o away/foo.o | leads outside
 gcc -MD -MF /tmp/x.d -c foo.c | outside
 gcc -Wp,-MD,/tmp/x.d -c foo.c | outside
 gcc -Wp,-MD -c foo.c | has no file
-gcc -Wp,-include,/etc/x -c foo.c | not understood
 gcc -Wa,-a=/tmp/foo.lst -c foo.c | outside
 gcc -fdump-tree-all=/tmp/x -c foo.c | outside
 gcc -fopt-info-vec=/tmp/x -c foo.c | outside
@@ -88,12 +55,7 @@ gcc -aux-info /tmp/x -c foo.c | outside
 gcc -frobnicate=/etc/x -c foo.c | outside
 gcc --frobnicate -c foo.c | not known
 gcc -c '' | empty
-ccache gcc -c foo.c | ccache is in front
-distcc gcc -c foo.c | distcc is in front
-/usr/lib/ccache/gcc -c foo.c | gcc is ccache
 /opt/odd/bin/gcc -c foo.c | is really
-musl-gcc -c foo.c | musl-gcc is not a command that travels
-x86_64-linux-musl-gcc -c foo.c | not a command that travels
 afl-gcc -c foo.c | not a command that travels
 tcc -c foo.c | tcc is not a command
 nasm -f elf foo.asm | nasm is not a command
@@ -107,7 +69,7 @@ cmake --build b | another build (cmake)
 /usr/bin/make all | another build (make)
 cd sub && make all | another build
 ar rc lib.a foo.o | ar is not a command
-ranlib lib.a | ranlib is not
+ranlib lib.a | compiles nothing
 ld -r -o x.o foo.o | ld is not
 python3 gen.py | python3 is not
 install -m 755 x y | install is not
@@ -115,9 +77,7 @@ touch stamp | compiles nothing
 echo hello | compiles nothing
 ./scripts/gen.sh > out.h | compiles nothing
 /bin/sh scripts/gen.sh | runs a shell script
-source='foo.c' object='foo.o' libtool=no DEPDIR=.deps depmode=gcc3 /bin/bash ./depcomp gcc -c -o foo.o foo.c | shell script
 gcc -c foo.c && ar rc lib.a foo.o | ar is not a command
-gcc -c foo.c && strip foo.o | strip is not
 gcc -c foo.c && hostname | hostname is not
 gcc -c foo.c -DNOW=`date` | date is not a command
 gcc -c foo.c -DHOST=$(uname -n) | uname is not
@@ -131,7 +91,7 @@ gcc -c foo.c >> log | appends to a file (log)
 gcc -c foo.c >> log 2>&1 | appends
 gcc -c foo.c > /tmp/log | outside
 gcc -c foo.c 2> /dev/stderr | outside
-gcc -c foo.c < /etc/passwd | outside
+gcc -c foo.c < /etc/passwd | this machine's own
 gcc -c foo.c > log.$$ | computes
 gcc -c foo.c >& log | differently
 gcc -c foo.c &> log | differently
@@ -144,20 +104,16 @@ gcc -c fo[o].c | wildcard
 gcc -c foo.c && rm -f *.tmp | wildcard
 gcc -c {foo,bar}.c | differently
 gcc -c ~/foo.c | home directory
-gcc -c foo.c -DX=$((1+1)) | arithmetic
-gcc -c ${SRC:-foo.c} | operator
+gcc -c foo.c -DX=$((1+1)) | only the shell can tell
 gcc -c foo.c -D$'x' | differently
 eval gcc -c foo.c | eval is not a command
 . ./env.sh; gcc -c foo.c | . is not a command
 source ./env.sh; gcc -c foo.c | source is not a command
-while true; do gcc -c foo.c; done | while loop
-until gcc -c foo.c; do :; done | until loop
-case x in x) gcc -c foo.c;; esac | a case
+while true; do gcc -c foo.c; done | go on after
+until gcc -c foo.c; do :; done | go on after
 f() { gcc -c foo.c; }; f | function
 [[ -f foo.c ]] && gcc -c foo.c | [[ ]]
 time gcc -c foo.c | time
-nice gcc -c foo.c | nice is not
-env X=1 gcc -c foo.c | env is not
 gcc -c foo.c <<E | here-document
 cat <(gcc -c foo.c) | process substitution
 gcc -c 'foo.c | quote without its end
@@ -205,7 +161,7 @@ true && cd src; gcc -c foo.c | only some cases
 if true; then cd src; fi; gcc -c foo.c | only some cases
 true || cd src; gcc -c foo.c | only some cases
 for i in a b; do cd src; done; gcc -c foo.c | directory in a loop
-cat /etc/passwd > x.h && gcc -c foo.c | outside
+cat /etc/passwd > x.h && gcc -c foo.c | this machine's own
 cat && gcc -c foo.c | standard input
 sed s/a/b/ && gcc -c foo.c | standard input
 sed -n 'w /tmp/x' foo.c && gcc -c foo.c | may use files
@@ -229,13 +185,12 @@ scripts/fixdep -I/opt && gcc -c foo.c | outside
 scripts/fixdep src && gcc -c foo.c | whole directory
 scripts/fixdep ../x && gcc -c foo.c | outside
 ../other/tool && gcc -c foo.c | not a command
-trap 'rm -f x' EXIT; gcc -c foo.c | trap
 set -- a b; gcc -c foo.c | sets its own arguments
 if true; then X=a; else X=b; fi; gcc -c $X.c | only the shell can tell
 true && X=a; gcc -c $X.c | only the shell can tell
 /bin/sh ./libtool --mode=link gcc -o libx.la foo.lo | libtool does not compile (mode link)
 /bin/sh ./libtool --mode=compile tcc -c foo.c | no compiler
-/bin/sh ./libtool --mode=compile gcc -Wc,-x -c foo.c | not understood
+/bin/sh ./libtool --mode=compile gcc -Wc,-x -c foo.c | language '-c'
 /bin/sh ./libtool --config | not understood
 /opt/libtool --mode=compile gcc -c foo.c | libtool
 zsh -c 'gcc -c foo.c' | zsh is not a command
@@ -268,10 +223,9 @@ def test_stays_at_home(line: str, fragment: str) -> None:
         ("SUNPRO_DEPENDENCIES", "x", "SUNPRO_DEPENDENCIES"),
         ("COMPILER_PATH", "/x", "COMPILER_PATH"),
         ("GCC_EXEC_PREFIX", "/x", "GCC_EXEC_PREFIX"),
-        ("CPATH", "/opt/include", "CPATH /opt/include lies outside"),
-        ("C_INCLUDE_PATH", "include:/opt", "/opt"),
-        ("CPLUS_INCLUDE_PATH", "/opt", "/opt"),
-        ("LIBRARY_PATH", "/opt", "/opt"),
+        ("CPATH", "/proc/self", "CPATH /proc/self is this machine's own"),
+        ("C_INCLUDE_PATH", "include:/", "C_INCLUDE_PATH / is too much"),
+        ("CPLUS_INCLUDE_PATH", "/", "/ is too much"),
         ("BASH_ENV", "x", "BASH_ENV"),
         ("BASH_FUNC_gcc%%", "() { :; }", "gcc a shell function"),
     ],
@@ -295,11 +249,6 @@ def test_sort_in_another_locale() -> None:
     assert judge(line, env={b"LANG": b"C.UTF-8"}).remote
     assert "locale" in judge(line, env={b"LANG": b"de_DE.UTF-8"}).reason
     assert judge(line, env={b"LANG": b"de_DE.UTF-8", b"LC_ALL": b"C"}).remote
-
-
-def test_compilers_plugin_headers_are_not_compared() -> None:
-    assert judge("gcc -isystem /usr/lib/gcc/x86_64-linux-gnu/12/include -c foo.c").remote
-    assert not judge("gcc -I/usr/lib/gcc/x86_64-linux-gnu/12/plugin/include -c foo.c").remote
 
 
 def test_cdpath_makes_a_cd_unclear() -> None:

@@ -64,7 +64,9 @@ def test_on_this_machine(tmp_path: Path) -> None:
     verdict = decide(b"/bin/sh", (b"sh", b"-c", b"cd sub && gcc -c a.c"), root, env, (root,))
     assert verdict.remote and verdict.inputs == (root + b"/sub/a.c",)
     assert [compiler.rpartition(b"/")[2] for compiler in verdict.compilers] == [b"gcc"]
-    assert here(b"gcc -Iaway -c sub/a.c") == (False, "-I away leads outside the project, to /usr/share")
+    away = decide(b"gcc", (b"gcc", b"-Iaway/misc", b"-c", b"sub/a.c"), root, env, (root,))
+    assert away.remote and away.needs.paths == ((b"/usr/share/misc",) if Path("/usr/share/misc").is_dir() else ())
+    assert here(b"gcc -Iaway -c sub/a.c")[1].startswith("-I away (/usr/share) is too much")
     assert here(b"gcc -Inone -c sub/a.c && rm -f sub/none.o")[0]
     assert here(b"no-such-gcc -c a.c")[1] == "no-such-gcc is not a command that travels"
     assert here(b"riscv64-odd-elf-gcc -c a.c")[1] == "riscv64-odd-elf-gcc is not found"

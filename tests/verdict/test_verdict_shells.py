@@ -144,4 +144,4 @@ def test_a_compile_that_fails_fails_a_line_that_travels(shell: str, line: str, e
 def test_the_strategy_above_finds_lines_that_travel() -> None:
     for line in ("gcc -c foo.c", "set -e; gcc -c foo.c; true", "{ gcc -c foo.c; } || exit 1", "true && (gcc -c foo.c)"):
         assert judge(line).remote
-    assert Recipe(b"/project", {}, Places((b"/project",), TREE.world())).steps.weighty == 0
+    assert Recipe(b"/project", {}, Places((b"/project",), TREE.world())).found.weighty == 0

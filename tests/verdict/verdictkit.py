@@ -1,10 +1,12 @@
 """An imagined machine for the verdict's tests, and one call that judges a shell line on it."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dgcc.master.verdict import Verdict, decide
+from dgcc.master.verdict.native import Edits
 from dgcc.master.verdict.world import Found, Kind, World
 
 ROOT = b"/project"
@@ -25,6 +27,14 @@ SYSTEM = {
     b"/usr/bin/arm-none-eabi-gcc": b"/usr/bin/arm-none-eabi-gcc",
     b"/usr/bin/x86_64-linux-gnu-gcc-12": b"/usr/bin/x86_64-linux-gnu-gcc-12",
     b"/usr/lib/ccache/gcc": b"/usr/bin/ccache",
+    b"/usr/bin/ccache": b"/usr/bin/ccache",
+    b"/usr/bin/distcc": b"/usr/bin/distcc",
+    b"/usr/bin/strip": b"/usr/bin/x86_64-linux-gnu-strip",
+    b"/usr/bin/objcopy": b"/usr/bin/x86_64-linux-gnu-objcopy",
+    b"/usr/bin/ranlib": b"/usr/bin/x86_64-linux-gnu-ranlib",
+    b"/usr/bin/ar": b"/usr/bin/x86_64-linux-gnu-ar",
+    b"/usr/bin/python3": b"/usr/bin/python3.11",
+    b"/usr/bin/protoc": b"/usr/bin/protoc",
     b"/opt/odd/bin/gcc": b"/opt/odd/bin/gcc-wrapper.py",
     b"/opt/new/bin/gcc": b"/opt/new/bin/gcc",
     b"/opt/odd/bin/rm": b"/opt/odd/bin/rm",
@@ -38,10 +48,24 @@ class Machine:
     files: set[bytes] = field(default_factory=set)
     directories: set[bytes] = field(default_factory=set)
     links: dict[bytes, bytes] = field(default_factory=dict)
+    texts: dict[bytes, bytes] = field(default_factory=dict)
+    natives: dict[tuple[bytes, ...], Edits] = field(default_factory=dict)
 
     def world(self) -> World:
         """Give the machine as the verdict asks it."""
-        return World(self._lookup, self._probe, self._kind)
+        return World(self._lookup, self._probe, self._kind, self._read, self._below, self._native)
+
+    def _read(self, path: bytes, most: int) -> bytes | None:
+        known = path in self.texts or path in SYSTEM or path in self.files
+        return self.texts.get(path, b"")[:most] if known else None
+
+    def _below(self, directory: bytes, fits: re.Pattern[bytes]) -> tuple[bytes, ...]:
+        below = directory.rstrip(b"/") + b"/"
+        names = (path[len(below) :] for path in self.files if path.startswith(below))
+        return tuple(sorted(name for name in names if fits.fullmatch(name)))
+
+    def _native(self, driver: bytes, options: tuple[bytes, ...]) -> Edits | None:
+        return self.natives.get(options)
 
     def _lookup(self, name: bytes, cwd: bytes, env: Mapping[bytes, bytes]) -> bytes | None:
         for entry in env.get(b"PATH", b"/usr/bin").split(b":"):

@@ -1,17 +1,22 @@
 """Decides whether a recipe may travel to a slave, and why: a pure function of recipe and surroundings.
 
-A recipe travels if it compiles something and all else in it is understood and harmless. A wrong "remote" can
-make a silently different file, a needless "local" only costs time; so whatever is in doubt stays at home.
+A recipe travels if it compiles something and all else in it is understood and harmless, or if a rule says so. A
+wrong "remote" can make a silently different file, a needless "local" only costs time; so whatever is in doubt
+stays at home.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dgcc.master.verdict.needs import Needs, Toolchain
+from dgcc.master.verdict.commandnames import command_names
+from dgcc.master.verdict.gathered import Gathered
+from dgcc.master.verdict.needs import Needs
 from dgcc.master.verdict.places import Places, under
 from dgcc.master.verdict.recipe import SHELLS, Recipe
-from dgcc.master.verdict.rules import Rules
+from dgcc.master.verdict.rewrite import rewritten
+from dgcc.master.verdict.rules import Rule, Rules, Where, pattern
 from dgcc.master.verdict.stayshome import StaysHome, show
 from dgcc.master.verdict.world import THIS_MACHINE, World
 
@@ -24,8 +29,9 @@ _STEERING = (
     (b"GCC_EXEC_PREFIX", "changes which programs the compiler runs"),
     (b"GCC_COMPARE_DEBUG", "makes the compiler run twice"),
     (b"CCC_OVERRIDE_OPTIONS", "changes the compiler's options"),
-)
+)  # fmt: skip
 _SEARCHED = (b"CPATH", b"C_INCLUDE_PATH", b"CPLUS_INCLUDE_PATH", b"OBJC_INCLUDE_PATH", b"LIBRARY_PATH")
+_VARIABLE = re.compile(rb"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,9 @@ def decide(
     `roots` are the project's roots: absolute, normal, without symbolic links; `rules` what configurations say,
     which may be by the `target` as make names it. Any bytes are accepted, nothing is raised.
     """
-    places = Places(roots, world)
-    recipe = Recipe(cwd, env, places)
-    steps = recipe.steps
+    places = Places(roots, world, env.get(b"HOME", b"").rstrip(b"/"))
+    found = Gathered(env, places)
+    rule: Rule | None = None
     try:
         if not argv:
             raise StaysHome("there is nothing to run")
@@ -80,33 +86,93 @@ def decide(
             raise StaysHome("it has a zero byte in it")
         if not under(cwd, roots):
             raise StaysHome(f"the working directory {show(cwd)} lies outside the project")
+        root = next(root for root in roots if under(cwd, (root,)))
+        if rules:
+            rule = rules.choose(command_names(program, argv), target, cwd[len(root):].lstrip(b"/") or b".")
+            if rule is not None and rule.where is not Where.REMOTE:
+                raise StaysHome(f'a rule says "{rule.where.value}" ({rule.origin})')
+        recipe = Recipe(cwd, env, places, rule is not None)
+        found = recipe.found
         recipe.execute((program, *argv[1:]))
-        if not steps.compilers:
-            raise StaysHome("it compiles nothing")
-        if steps.stranger:
-            raise StaysHome(f"what {steps.stranger} looks at is not known")
-        _check_environment(env, cwd, places, steps.names)
+        _check_made(found)
+        _check_secrets(argv, env, rules)
+        _check_environment(env, cwd, found)
+        if rule is not None:
+            _add(rule, root, found)
+        changed = rewritten(program, argv, found, lambda other: _followed(other, cwd, env, places, rule is not None))
     except StaysHome as why:
-        return Verdict(False, str(why), label=steps.label or show(os.path.basename(program), 40))
-    made = show(os.path.basename(next(iter(steps.outputs), b"nothing")))
+        label = found.label or show(os.path.basename(program), 40)
+        return Verdict(False, str(why), label=label, rule=rule.origin if rule else "")
+    made = show(os.path.basename(next(iter(found.outputs), b"nothing")))
+    reason = f"it compiles {made}" if rule is None else f"a rule says so ({rule.origin})"
     return Verdict(
-        True, f"it compiles {made}", Needs(tuple(Toolchain(path) for path in steps.compilers)), tuple(steps.inputs),
-        tuple(steps.outputs), steps.label,
-    )
+        True, reason, found.needs(), tuple(found.inputs), tuple(found.outputs), found.label, changed,
+        tuple(found.notes), rule.origin if rule else "",
+    )  # fmt: skip
 
 
-def _check_environment(env: Mapping[bytes, bytes], cwd: bytes, places: Places, names: set[bytes]) -> None:
+def _followed(
+    argv: tuple[bytes, ...], cwd: bytes, env: Mapping[bytes, bytes], places: Places, generous: bool
+) -> Gathered:
+    recipe = Recipe(cwd, env, places, generous)
+    recipe.execute(argv)
+    return recipe.found
+
+
+def _check_made(found: Gathered) -> None:
+    if found.generous:
+        if not found.weighty:
+            raise StaysHome("it makes nothing that is worth a journey")
+        return
+    if not found.compiles:
+        raise StaysHome("it compiles nothing")
+    if found.stranger:
+        raise StaysHome(f"what {found.stranger} looks at is not known")
+
+
+def _add(rule: Rule, root: bytes, found: Gathered) -> None:
+    """Add what a rule names besides."""
+    for glob in rule.inputs:
+        start = _literal_start(glob)
+        top = os.path.join(root, start) if start else root
+        names = found.places.world.below(top, pattern(glob[len(start) + 1 :] if start else glob))
+        if not names:
+            raise StaysHome(f"nothing in the project matches '{show(glob)}' ({rule.origin})")
+        for name in names:
+            found.uses(os.path.join(top, name), root, "the rule's input")
+    for path in rule.environment:
+        if found.places.probe(path) is None:
+            raise StaysHome(f"{show(path)} does not exist ({rule.origin})")
+        found.places.read(path, root, "the rule's environment")
+
+
+def _literal_start(glob: bytes) -> bytes:
+    """Return the directories with which a glob begins, as far as they are written out."""
+    parts = glob.split(b"/")[:-1]
+    plain = [place for place, part in enumerate(parts) if re.search(rb"[*?\[]", part)]
+    return b"/".join(parts[: plain[0]] if plain else parts)
+
+
+def _check_secrets(argv: tuple[bytes, ...], env: Mapping[bytes, bytes], rules: Rules) -> None:
+    for text in argv[1:]:
+        if b"$" in text:
+            for name in _VARIABLE.findall(text):
+                if name in env and rules.is_secret(name):
+                    raise StaysHome(f"it uses {show(name)} of the environment, which is a secret and never travels")
+
+
+def _check_environment(env: Mapping[bytes, bytes], cwd: bytes, found: Gathered) -> None:
     for variable, effect in _STEERING:
         if env.get(variable):
             raise StaysHome(f"the environment {effect} ({variable.decode()})")
     for variable in _SEARCHED:
         value = env.get(variable)
-        if value:
+        if value and (variable != b"LIBRARY_PATH" or found.links):
             for path in value.split(b":"):
-                places.directory(path, cwd, variable.decode(), libraries=variable == b"LIBRARY_PATH")
-    if not names.isdisjoint(SHELLS):
+                found.searches(path or b".", cwd, variable.decode())
+    if not found.names.isdisjoint(SHELLS):
         if env.get(b"BASH_ENV"):
             raise StaysHome("the environment has the shell read a file first (BASH_ENV)")
-        for name in names:
+        for name in found.names:
             if b"BASH_FUNC_%b%%%%" % name in env:
                 raise StaysHome(f"the environment makes {show(name)} a shell function")

@@ -1,4 +1,4 @@
-"""Whether a path lies where a slave has the same: under the roots, or in the compiler's own directories."""
+"""Whether a path is one that a slave can have: under the roots, or outside where it is only read."""
 
 import os
 import re
@@ -9,16 +9,29 @@ from functools import lru_cache
 from dgcc.master.verdict.stayshome import StaysHome, show
 from dgcc.master.verdict.world import Found, Kind, World
 
-# The compiler's identity, compared between master and slave by content, covers what lies below these.
-SYSTEM_INCLUDES = (b"/usr/include", b"/usr/local/include", b"/usr/lib/gcc", b"/usr/lib/gcc-cross")
-# Named by -L, which no compile makes use of.
+# Searched for libraries by every linker; what of them a link needs is asked for by the libraries' names.
 SYSTEM_LIBRARIES = (b"/usr/lib", b"/usr/local/lib", b"/lib", b"/lib64", b"/usr/lib64")
-# Their plain Unix tools are taken for equal on all hosts.
+# Where the plain Unix tools lie.
 SYSTEM_PROGRAMS = (b"/bin", b"/usr/bin", b"/usr/local/bin", b"/sbin", b"/usr/sbin")
 
 _NOWHERE = b"/dev/null"
 # Version-control directories are not mirrored.
 _UNMIRRORED = re.compile(rb"/(?:\.(?:git|hg|svn|bzr|jj)|CVS|_darcs)(?:/|\Z)")
+# The kernel's view of this machine and its devices, which is another one on every host.
+_HOSTS_OWN = (
+    b"/proc", b"/sys", b"/dev", b"/run", b"/var/run", b"/etc/passwd", b"/etc/group", b"/etc/shadow", b"/etc/hosts",
+    b"/etc/hostname", b"/etc/machine-id", b"/etc/mtab", b"/etc/resolv.conf",
+)  # fmt: skip
+# Whole directories that hold far more than a recipe's files, or that everybody writes to.
+_TOO_WIDE = frozenset(
+    b"""
+    / /bin /boot /etc /home /lib /lib32 /lib64 /media /mnt /opt /root /sbin /srv /tmp /usr /usr/bin /usr/lib
+    /usr/local /usr/sbin /usr/share /var /var/lib /var/tmp
+    """.split()
+)
+_HOME = re.compile(rb"/home/[^/]+\Z|/root\Z")
+# Of these, single files are no reason to take along what else is there.
+_SHARED = (b"/", b"/tmp", b"/var/tmp", b"/home")
 
 
 def under(path: bytes, roots: tuple[bytes, ...]) -> bool:
@@ -43,20 +56,24 @@ def normal(path: bytes) -> bytes:
 
 @lru_cache(maxsize=64)
 def _before_system(path: bytes) -> bytes:
-    """Return the entries of a PATH that are searched before the system's, without SYSTEM_PROGRAMS."""
+    """Return the entries of a PATH that are searched before /usr/bin and /bin."""
     entries = path.split(b":")
     ends = [place for place, entry in enumerate(entries) if entry in (b"/bin", b"/usr/bin")]
-    before = entries[:ends[0]] if ends else entries
-    return b":".join(entry for entry in before if entry not in SYSTEM_PROGRAMS)
+    return b":".join(entries[:ends[0]] if ends else entries)
 
 
 @dataclass(slots=True)
 class Places:
-    """Checks the paths of one recipe; `roots` are absolute, normal, and free of symbolic links."""
+    """Checks the paths of one recipe; `roots` are absolute, normal, and free of symbolic links.
+
+    `outside` gathers, in order of appearance, the paths outside the roots that are read and exist, absolute and
+    normal, links on the way as written, and also what links in the roots lead to. `home` is the user's home.
+    """
 
     roots: tuple[bytes, ...]
     world: World
-    includes: tuple[bytes, ...] = SYSTEM_INCLUDES
+    home: bytes = b""
+    outside: dict[bytes, None] = field(default_factory=dict)
     _seen: dict[bytes, Found | None] = field(default_factory=dict)
     _commands: dict[tuple[bytes, bytes, bytes | None], bytes | None] = field(default_factory=dict)
 
@@ -81,7 +98,7 @@ class Places:
         return self._seen[path]
 
     def shadowed(self, name: bytes, cwd: bytes, env: Mapping[bytes, bytes]) -> bytes | None:
-        """Return what PATH gives for the plain tool `name` before the system's own directories, or None."""
+        """Return what PATH gives for the plain tool `name` before /usr/bin and /bin, or None."""
         odd = _before_system(env.get(b"PATH", b""))
         return self.lookup(name, cwd, {b"PATH": odd}) if odd else None
 
@@ -92,29 +109,40 @@ class Places:
             self._commands[key] = self.world.lookup(name, cwd, env)
         return self._commands[key]
 
-    def file(self, path: bytes, cwd: bytes, what: str) -> bytes | None:
-        """Return the absolute path of a file that the recipe names, or None for /dev/null.
+    def read(self, path: bytes, cwd: bytes, what: str, directory: bool = False) -> bytes | None:
+        """Return the absolute path of a file that is read, or of a `directory` that is searched; None: /dev/null.
 
-        Raises StaysHome, naming `what` it is, if it lies outside the roots, or a symbolic link leads outside.
+        Raises StaysHome, naming `what` it is, if it lies where it cannot be taken from. What lies outside the
+        roots and exists is added to `outside`.
         """
         written = absolute(path, cwd)
         whole = normal(written)
         if whole == _NOWHERE:
             return None
-        self._inside(whole, written, path, what, self.roots)
+        if _UNMIRRORED.search(whole):
+            raise StaysHome(f"{what} {show(path)} is version control's own")
+        inside = under(whole, self.roots)
+        found = self.probe(written)
+        if found is None:
+            # Not there yet, or never: here as little as on a slave, except where this host differs by nature.
+            if not inside:
+                self._check_host(whole, path, what)
+            return whole
+        if not inside:
+            self._take(whole, path, what, found.directory)
+        if found.real != whole and not under(found.real, self.roots):
+            self._take(found.real, path, what, found.directory)
         return whole
 
-    def directory(self, path: bytes, cwd: bytes, what: str, libraries: bool = False) -> None:
-        """Check a directory that is searched, for `libraries` or headers; it may be the system's, too."""
-        system = SYSTEM_LIBRARIES if libraries else self.includes
+    def written(self, path: bytes, cwd: bytes, what: str) -> bytes | None:
+        """Return the absolute path of a file that is written, or None for /dev/null.
+
+        Raises StaysHome, naming `what` it is, unless it comes to lie in the roots: nothing else goes back.
+        """
         written = absolute(path, cwd)
         whole = normal(written)
-        if not under(whole, system) or b"/plugin" in whole:
-            self._inside(whole, written, path, what, (*self.roots, *system))
-
-    def _inside(
-        self, whole: bytes, written: bytes, path: bytes, what: str, places: tuple[bytes, ...]
-    ) -> None:
+        if whole == _NOWHERE:
+            return None
         if not under(whole, self.roots):
             raise StaysHome(f"{what} {show(path)} lies outside the project")
         if _UNMIRRORED.search(whole):
@@ -122,5 +150,25 @@ class Places:
         found = self.probe(written)
         if found is None:  # not there yet: where would it come to lie?
             found = self._directory(written.rpartition(b"/")[0] or b"/")
-        if found is not None and not under(found.real, places):
+        if found is not None and not under(found.real, self.roots):
             raise StaysHome(f"{what} {show(path)} leads outside the project, to {show(found.real)}")
+        return whole
+
+    def _take(self, whole: bytes, path: bytes, what: str, directory: bool) -> None:
+        if whole in self.outside:
+            return
+        self._check_host(whole, path, what)
+        if _UNMIRRORED.search(whole):
+            raise StaysHome(f"{what} {show(path)} is version control's own")
+        top = whole if directory else whole.rpartition(b"/")[0] or b"/"
+        wide = top in _TOO_WIDE if directory else top in _SHARED
+        if wide or top == self.home or _HOME.match(top):
+            which = show(path) if path == whole else f"{show(path)} ({show(whole)})"
+            if directory:
+                raise StaysHome(f"{what} {which} is too much to take along: name a directory below it")
+            raise StaysHome(f"{what} {which} lies in {show(top)} itself: move it to a directory of its own")
+        self.outside[whole] = None
+
+    def _check_host(self, whole: bytes, path: bytes, what: str) -> None:
+        if under(whole, _HOSTS_OWN):
+            raise StaysHome(f"{what} {show(path)} is this machine's own")

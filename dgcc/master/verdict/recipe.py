@@ -5,42 +5,43 @@ import re
 from collections.abc import Mapping
 from collections.abc import Sequence as Words
 
+from dgcc.master.verdict.failing import ends_in_exit, exits, fails
 from dgcc.master.verdict.places import Places
+from dgcc.master.verdict.shellnames import assigned, pattern_of
+from dgcc.master.verdict.shellstart import shell_arguments
 from dgcc.master.verdict.shellsyntax import parse
 from dgcc.master.verdict.shelltree import (
     AndOr,
     Block,
+    Case,
     Command,
     For,
     If,
-    PartKind,
     Pipeline,
     Redirect,
     Sequence,
     Simple,
+    While,
+    Word,
 )
 from dgcc.master.verdict.shellvalue import Scope
 from dgcc.master.verdict.stayshome import StaysHome, show
-from dgcc.master.verdict.steps import Steps
+from dgcc.master.verdict.steps import STEERING, Steps
 from dgcc.master.verdict.tools import Argument
 
 SHELLS = frozenset((b"sh", b"bash", b"dash", b"ash"))
-# Set in a line, these change what its commands run or read in ways that the line does not show.
-_STEERING = re.compile(
-    rb"PATH|CDPATH|IFS|ENV|PWD|SHELLOPTS|(?:LD|GCC|BASH|CCC|COLLECT)_.*|BASH.*|.*_INCLUDE_PATH|CPATH"
-    rb"|COMPILER_PATH|LIBRARY_PATH|.*DEPENDENCIES.*|POSIXLY_CORRECT|GREP_OPTIONS"
-)
 _DUPLICATED = re.compile(rb"[0-9]|-")
-_HARMLESS_SIGNALS = frozenset((b"HUP", b"INT", b"QUIT", b"TERM", b"PIPE", b"1", b"2", b"3", b"13", b"15"))
+_HARMLESS_SIGNALS = frozenset(b"HUP INT QUIT TERM PIPE EXIT 0 1 2 3 13 15".split())
 # Enough for any recipe that people write, and a bound for one that multiplies.
 _MOST_STEPS = 2000
 _DEEPEST_SHELL = 3
 
 
 class Recipe:
-    """The state of a shell while its line is followed; `steps` has what was found."""
+    """The state of a shell while its line is followed; `found` has what was found."""
 
-    def __init__(self, cwd: bytes, env: Mapping[bytes, bytes], places: Places) -> None:
+    def __init__(self, cwd: bytes, env: Mapping[bytes, bytes], places: Places, generous: bool = False) -> None:
+        """`generous`: a rule says that the recipe travels."""
         self._env = env
         self._places = places
         self._cwd: bytes | None = cwd  # None: only the shell can tell
@@ -53,7 +54,8 @@ class Recipe:
         self._left = _MOST_STEPS
         self._shells = 0
         self._scope = Scope({}, env, self.cwd, self._is_file, self._substitution)
-        self.steps = Steps(env, places)
+        self.steps = Steps(env, places, generous)
+        self.found = self.steps.found
 
     def cwd(self) -> bytes:
         """Return the working directory at this point. Raises StaysHome where it depends on what happens."""
@@ -61,15 +63,20 @@ class Recipe:
             raise StaysHome("the shell line changes the directory in only some cases")
         return self._cwd
 
-    def execute(self, argv: Words[Argument]) -> None:
-        """Judge one command with its arguments. Raises StaysHome."""
+    def execute(self, argv: Words[Argument], settings: Mapping[bytes, bytes | None] = {}) -> None:
+        """Judge one command with its arguments and the variables set before it. Raises StaysHome."""
         name = argv[0]
         if name is not None and os.path.basename(name) in SHELLS:
-            self._shell(name, argv[1:])
+            self._shell(name, argv[1:], settings)
             return
-        before = self.steps.weighty
-        self.steps.run(argv, self.cwd(), self._fed)
-        if self.steps.weighty > before and not self._heard:
+        self._run(argv, settings)
+
+    def _run(
+        self, argv: Words[Argument], settings: Mapping[bytes, bytes | None], recorded: Words[Argument] = ()
+    ) -> None:
+        before = self.found.weighty
+        self.steps.run(argv, self.cwd(), self._fed, settings, recorded)
+        if self.found.weighty > before and not self._heard:
             # What fails on a slave only, for lack of something, is found by that and confirmed at home.
             raise StaysHome("the shell line would go on after a failure")
 
@@ -109,9 +116,9 @@ class Recipe:
         for place in range(len(item.rest) - 1, -1, -1):
             op, follower = item.rest[place]
             if op == b"||":
-                if _exits(follower):
+                if exits(follower):
                     passed_on = self._exit_heard
-                elif _fails(follower):
+                elif fails(follower):
                     passed_on = outcome[-1]
                 else:
                     passed_on = False
@@ -148,7 +155,7 @@ class Recipe:
             raise StaysHome("the shell line runs too many commands")
         fed = self._fed
         for redirect in command.redirects:
-            if redirect.op in (b"<", b"<&"):
+            if redirect.op in (b"<", b"<&", b"<<"):
                 self._redirect(redirect)
         if isinstance(command, Simple):
             self._simple(command, heard)
@@ -159,17 +166,21 @@ class Recipe:
                 self._sequence(command.body, heard)
         elif isinstance(command, If):
             self._if(command, heard)
-        else:
+        elif isinstance(command, For):
             self._for(command, heard)
+        elif isinstance(command, While):
+            self._while(command)
+        else:
+            self._case(command, heard)
         for redirect in command.redirects:
-            if redirect.op not in (b"<", b"<&"):
+            if redirect.op not in (b"<", b"<&", b"<<"):
                 self._redirect(redirect)
         self._fed = fed
 
     def _if(self, command: If, heard: bool) -> None:
         # As older automake has it: if cc ...; then ...; else ...; exit 1; fi
         otherwise, alternative = command.branches[1] if len(command.branches) == 2 else (None, None)
-        exits = otherwise is None and alternative is not None and _ends_in_exit(alternative)
+        exits = otherwise is None and alternative is not None and ends_in_exit(alternative)
         for place, (condition, body) in enumerate(command.branches):
             # The first condition alone is reached in any case.
             self._conditional += place > 0
@@ -195,12 +206,55 @@ class Recipe:
         if self._conditional:
             self._scope.variables[command.name] = None
 
+    def _while(self, command: While) -> None:
+        # What the loop sets may be set already when it is read: in all rounds but the first.
+        for name in assigned(command.condition) | assigned(command.body):
+            self._scope.variables[name] = None
+        before = self._cwd
+        self._conditional += 1
+        self._unstopped += 1
+        self._sequence(command.condition, False)
+        self._unstopped -= 1
+        self._sequence(command.body, False)
+        self._conditional -= 1
+        if self._cwd != before:
+            raise StaysHome("the shell line changes the directory in a loop")
+
+    def _case(self, command: Case, heard: bool) -> None:
+        value = self._scope.value(command.word)
+        for patterns, body in command.branches:
+            answer = self._matches(value, patterns)
+            if answer is False:
+                continue
+            self._conditional += not answer
+            before = self._cwd
+            self._sequence(body, heard)
+            self._conditional -= not answer
+            if answer:
+                return
+            if self._cwd != before:
+                raise StaysHome("the shell line changes the directory in only some cases")
+
+    def _matches(self, value: bytes | None, patterns: tuple[Word, ...]) -> bool | None:
+        """Tell whether a value matches one of a case's patterns; None where that is not known."""
+        known = True
+        for word in patterns:
+            shape = pattern_of(word)
+            if shape is not None and value is not None and re.fullmatch(shape, value, re.DOTALL):
+                return True if known else None
+            if shape == b".*":
+                return True if known else None
+            known = known and shape is not None and value is not None
+        return False if known else None
+
     # ---- Simple commands ----
 
     def _simple(self, command: Simple, heard: bool) -> None:
+        settings: dict[bytes, bytes | None] = {}
         for name, word in command.assignments:
             value = self._scope.value(word)
-            if _STEERING.fullmatch(name):
+            settings[name] = value
+            if STEERING.fullmatch(name):
                 raise StaysHome(f"the shell line sets {show(name)}")
             if not command.words:
                 self._set(name, value)
@@ -218,19 +272,38 @@ class Recipe:
                     self._export(setting)
             case b"unset":
                 for variable in argv[1:]:
-                    if variable is None or variable[:1] == b"-" or _STEERING.fullmatch(variable):
+                    if variable is None or variable[:1] == b"-" or STEERING.fullmatch(variable):
                         raise StaysHome("the shell line has an unset that is not understood")
                     self._set(variable, b"")
             case b"trap":
-                if len(argv) < 3 or any(word not in _HARMLESS_SIGNALS for word in argv[2:]):
-                    raise StaysHome("the shell line has a trap for more than signals")
+                self._trap(argv[1:])
             case b"exec":
                 if len(argv) > 1:
                     if (argv[1] or b"")[:1] == b"-":
                         raise StaysHome("the shell line has an exec with options")
-                    self.execute(argv[1:])
+                    self.execute(argv[1:], settings)
+            case b"read":
+                self._reads(argv[1:])
             case _:
-                self.execute(argv)
+                self.execute(argv, settings)
+
+    def _trap(self, arguments: list[Argument]) -> None:
+        if len(arguments) < 2 or any(word not in _HARMLESS_SIGNALS for word in arguments[1:]):
+            raise StaysHome("the shell line has a trap for more than signals")
+        if b"EXIT" in arguments or b"0" in arguments:
+            if arguments[0] is None:
+                raise StaysHome("the shell line has a trap that the shell computes")
+            if arguments[0] not in (b"", b"-"):
+                self._apart(parse(arguments[0]), False)
+
+    def _reads(self, names: list[Argument]) -> None:
+        if not self._fed:
+            raise StaysHome("the shell line reads from standard input")
+        for name in names:
+            if name is None or STEERING.fullmatch(name) or (name[:1] == b"-" and name != b"-r"):
+                raise StaysHome("the shell line has a read that is not understood")
+            if name != b"-r":
+                self._scope.variables[name] = None
 
     def _flags(self, flags: list[Argument]) -> None:
         for flag in flags:
@@ -248,7 +321,7 @@ class Recipe:
         if word is None or word[:1] == b"-":
             raise StaysHome("the shell line has an export that is not understood")
         name, equals, value = word.partition(b"=")
-        if _STEERING.fullmatch(name):
+        if STEERING.fullmatch(name):
             raise StaysHome(f"the shell line sets {show(name)}")
         if equals:
             self._set(name, value)
@@ -259,7 +332,7 @@ class Recipe:
         target = arguments[0]
         if self._env.get(b"CDPATH") and target[:1] not in (b"/", b"."):
             raise StaysHome("the shell line has a cd, and CDPATH is set")
-        path = self._places.file(target, self.cwd(), "the directory")
+        path = self._places.written(target, self.cwd(), "the directory")
         if path is None:
             raise StaysHome("the shell line has a cd that is not understood")
         found = self._places.probe(path)
@@ -269,6 +342,10 @@ class Recipe:
         self._cwd = found.real
 
     def _redirect(self, redirect: Redirect) -> None:
+        if redirect.op == b"<<":
+            self._scope.value(redirect.target)  # follows the commands in it
+            self._fed = self._fed or redirect.fd in (None, 0)
+            return
         fields = self._scope.fields(redirect.target)
         target = fields[0] if len(fields) == 1 else None
         if target is None:
@@ -278,12 +355,16 @@ class Recipe:
                 written = f"{redirect.op.decode()}{show(target, 20)}"
                 raise StaysHome(f"the shell line has '{written}', which shells read differently")
         elif redirect.op == b">>":
-            raise StaysHome(f"it appends to a file ({show(target)})")
+            whole = self._places.written(target, self.cwd(), "the output")
+            if whole is not None and whole not in self.found.made:
+                raise StaysHome(f"it appends to a file ({show(target)})")
         elif redirect.op == b"<":
-            self.steps.uses(target, self.cwd(), "the input")
+            self.found.uses(target, self.cwd(), "the input")
             self._fed = self._fed or redirect.fd in (None, 0)
         elif redirect.op in (b">", b">|"):
-            self._places.file(target, self.cwd(), "the output")
+            whole = self.found.writes(target, self.cwd())
+            if whole is not None and not self._conditional:
+                self.found.made.add(whole)
         else:
             raise StaysHome(f"the shell line has '{redirect.op.decode()}'")
 
@@ -296,79 +377,23 @@ class Recipe:
 
     # ---- Shells within ----
 
-    def _shell(self, name: bytes, arguments: Words[Argument]) -> None:
+    def _shell(self, name: bytes, arguments: Words[Argument], settings: Mapping[bytes, bytes | None]) -> None:
         self._shells += 1
         if self._shells > _DEEPEST_SHELL:
             raise StaysHome("too many shells start shells")
-        self.steps.names.add(os.path.basename(name))
-        script = errexit = False
-        place = 0
-        while place < len(arguments):
-            word = arguments[place]
-            if word is None or word[:1] not in (b"-", b"+") or len(word) < 2:
-                break
-            place += 1
-            if word == b"--":
-                break
-            for letter in word[1:].decode("latin-1"):
-                if letter == "c":
-                    script = True
-                elif letter == "e":
-                    errexit = word[:1] == b"-"
-                elif letter in "oO":
-                    place += 1
-                elif letter not in "uxvfCEpTbh":
-                    raise StaysHome(f"the shell's option {show(word, 30)} is not understood")
-        rest = arguments[place:]
-        if not rest or rest[0] is None:
-            raise StaysHome("a shell reads its commands from standard input, or computes them")
+        self.found.names.add(os.path.basename(name))
+        script, errexit, first, rest = shell_arguments(arguments)
         if script:
             self.steps.system_program(name, self.cwd())
             kept = self._errexit, self._unstopped
             self._errexit, self._unstopped = errexit, 0
-            self._apart(parse(rest[0]), self._heard)
+            self._apart(parse(first), self._heard)
             self._errexit, self._unstopped = kept
-        elif os.path.basename(rest[0]).endswith(b"libtool"):
+        elif os.path.basename(first).endswith((b"libtool", b"depcomp", b"compile")) or self.found.generous:
             self.steps.system_program(name, self.cwd())
-            self.execute(rest)
+            file = first if b"/" in first or self._places.lookup(first, self.cwd(), self._env) else b"./" + first
+            self._run((file, *rest), settings, (name, *arguments))
         else:
-            self.steps.label = self.steps.label or show(os.path.basename(rest[0]), 40)
-            raise StaysHome(f"it runs a shell script ({show(rest[0])})")
+            self.found.name(show(os.path.basename(first), 40))
+            raise StaysHome(f"it runs a shell script ({show(first)})")
         self._shells -= 1
-
-
-def _lone(pipeline: Pipeline) -> Command | None:
-    return pipeline.commands[0] if len(pipeline.commands) == 1 and not pipeline.negated else None
-
-
-def _exits(pipeline: Pipeline) -> bool:
-    """Tell whether what follows a failed command is no more than an exit with a failing status."""
-    command = _lone(pipeline)
-    if not isinstance(command, Simple) or command.words[:1] != (b"exit",) or len(command.words) > 2:
-        return False
-    if len(command.words) == 1:
-        return True
-    word = command.words[1]
-    if isinstance(word, bytes):
-        return word.isdigit() and 0 < int(word[:4]) < 256
-    return len(word.parts) == 1 and (word.parts[0].kind, word.parts[0].name) == (PartKind.VARIABLE, b"?")
-
-
-def _ends_in_exit(body: Sequence) -> bool:
-    """Tell whether the last command is an exit with a failing status that is written out."""
-    last = body.items[-1] if body.items else None
-    if last is None or last.rest or not _exits(last.first):
-        return False
-    command = last.first.commands[0]
-    return isinstance(command, Simple) and len(command.words) == 2 and isinstance(command.words[1], bytes)
-
-
-def _fails(pipeline: Pipeline) -> bool:
-    """Tell whether a pipeline surely has a failing status: false, or a block that ends in false or exit."""
-    command = _lone(pipeline)
-    if isinstance(command, Simple):
-        return command.words == (b"false",)
-    if isinstance(command, Block) and command.body.items:
-        last = command.body.items[-1]
-        return not last.rest and (_fails(last.first) or _ends_in_exit(command.body))
-    return False

@@ -1,9 +1,9 @@
 """A reader of POSIX shell lines: turns a recipe's text into a tree of commands, or says what it cannot read.
 
 The aim is not to run the line but to know all that the line can run. So the reader is strict: whatever it
-does not fully understand (loops with a condition, here-documents, background jobs, functions, arithmetic,
-...) raises StaysHome with a name for it. It keeps three things apart that simpler splitters lose: what was
-quoted, what will be expanded by the shell, and where one command ends and the next begins.
+does not fully understand (background jobs, functions, process substitutions, ...) raises StaysHome with a name for
+it. It keeps three things apart that simpler splitters lose: what was quoted, what will be expanded by the shell,
+and where one command ends and the next begins.
 
 Time is linear in the length of the text, apart from backquotes within backquotes, whose depth is bounded.
 """
@@ -11,7 +11,21 @@ Time is linear in the length of the text, apart from backquotes within backquote
 import re
 from typing import NamedTuple
 
-from dgcc.master.verdict.shelltree import AndOr, Block, Command, For, If, Pipeline, Redirect, Sequence, Simple, Word
+from dgcc.master.verdict.shelltree import (
+    AndOr,
+    Block,
+    Case,
+    Command,
+    Composite,
+    For,
+    If,
+    Pipeline,
+    Redirect,
+    Sequence,
+    Simple,
+    While,
+    Word,
+)
 from dgcc.master.verdict.shellwords import NAME, ORDINARY, WordReader, assignment
 from dgcc.master.verdict.stayshome import StaysHome, show
 
@@ -25,11 +39,12 @@ _OPERATOR = re.compile(rb"&&|\|\||;;|<<<|<<-?|>>|<&|>&|<>|>\||&>|\|&|[;&|()<>\n]
 _FD = re.compile(rb"[0-9]+(?=[<>])")
 _CLOSERS = frozenset((b"then", b"else", b"elif", b"fi", b"do", b"done", b"}", b"esac"))
 _REFUSED = {
-    b"while": "a while loop", b"until": "an until loop", b"case": "a case", b"function": "a shell function",
+    b"function": "a shell function",
     b"select": "a select loop", b"[[": "[[ ]]", b"time": "the shell's time", b"coproc": "a coprocess",
     b"in": "a misplaced 'in'",
 }
-_REDIRECTS = frozenset((b"<", b">", b">>", b"<&", b">&", b"<>", b">|"))
+_REDIRECTS = frozenset((b"<", b">", b">>", b"<&", b">&", b"<>", b">|", b"<<", b"<<-"))
+_ENDS = frozenset((b"", b")", b";;"))
 
 
 class _Op(NamedTuple):
@@ -56,13 +71,18 @@ def _parse(text: bytes, depth: int) -> Sequence:
     return body
 
 
+def _no_commands(pos: int) -> tuple[Sequence, int]:
+    raise StaysHome("the shell line has a here-document with $(...) in it")
+
+
 class _Reader:
-    def __init__(self, text: bytes, pos: int, depth: int) -> None:
+    def __init__(self, text: bytes, pos: int, depth: int, inner: bool = False) -> None:
         if depth > DEEPEST:
             raise StaysHome("the shell line is nested too deeply")
         self.text = text
         self.pos = pos
         self.depth = depth
+        self.inner = inner  # within $(...), where others hold positions in the text
         self.token: Word | _Op = _END
         self.advance()
 
@@ -75,7 +95,7 @@ class _Reader:
                 self.advance()
             token = self.token
             if isinstance(token, _Op):
-                if token.text in (b"", b")"):
+                if token.text in _ENDS:
                     return Sequence(tuple(items))
             elif token in _CLOSERS:
                 return Sequence(tuple(items))
@@ -84,7 +104,7 @@ class _Reader:
                 token = self.token
                 if token == _Op(b"&"):
                     raise StaysHome("the shell line starts something in the background")
-                if isinstance(token, _Op) and token.text in (b"", b")"):
+                if isinstance(token, _Op) and token.text in _ENDS:
                     return Sequence(tuple(items))
                 raise StaysHome(f"the shell line is not understood at '{self.here()}'")
 
@@ -118,6 +138,10 @@ class _Reader:
             return self.if_clause()
         if word == b"for":
             return self.for_clause()
+        if word in (b"while", b"until"):
+            return self.while_clause()
+        if word == b"case":
+            return self.case_clause()
         if isinstance(word, bytes) and word in _REFUSED:
             raise StaysHome(f"the shell line has {_REFUSED[word]}")
         return self.simple()
@@ -168,6 +192,50 @@ class _Reader:
         self.depth -= 1
         return For(name, tuple(words), body, self.redirects())
 
+    def while_clause(self) -> While:
+        self.deeper()
+        self.advance()
+        condition = self.sequence()
+        self.expect(b"do", "do")
+        body = self.sequence()
+        self.expect(b"done", "done")
+        self.depth -= 1
+        return While(condition, body, self.redirects())
+
+    def case_clause(self) -> Case:
+        self.deeper()
+        self.advance()
+        word = self.token
+        if isinstance(word, _Op):
+            raise StaysHome("the shell line has a case without a word")
+        self.skip_newlines()
+        self.expect(b"in", "in")
+        branches: list[tuple[tuple[Word, ...], Sequence]] = []
+        while True:
+            while self.at(b"\n"):
+                self.advance()
+            if self.token == b"esac":
+                break
+            if self.at(b"("):
+                self.advance()
+            patterns: list[Word] = []
+            while True:
+                if isinstance(self.token, _Op):
+                    raise StaysHome(f"the shell line has a case that is not understood at '{self.here()}'")
+                patterns.append(self.token)
+                self.advance()
+                if not self.at(b"|"):
+                    break
+                self.advance()
+            self.expect(b")", ")")
+            branches.append((tuple(patterns), self.sequence()))
+            if not self.at(b";;"):
+                break
+            self.advance()
+        self.expect(b"esac", "esac")
+        self.depth -= 1
+        return Case(word, tuple(branches), self.redirects())
+
     def simple(self) -> Simple:
         assignments: list[tuple[bytes, Word]] = []
         words: list[Word] = []
@@ -203,8 +271,41 @@ class _Reader:
         if isinstance(self.token, _Op):
             raise StaysHome(f"the shell line has '{op.text.decode()}' without a file")
         target = self.token
+        if op.text in (b"<<", b"<<-"):
+            return Redirect(op.fd, b"<<", self.here_document(target, op.text == b"<<-"))
         self.advance()
         return Redirect(op.fd, op.text, target)
+
+    def here_document(self, delimiter: Word, tabs: bool) -> Word:
+        """Read the text of a here-document, which begins behind the line, and take it out of what is still read."""
+        quoted = not isinstance(delimiter, bytes)
+        word = delimiter if isinstance(delimiter, bytes) else delimiter.literal
+        if word is None:
+            raise StaysHome("the shell line has a here-document whose end the shell computes")
+        start = self.text.find(b"\n", self.pos)
+        # A quote or a substitution that goes on beyond the line would have to be read first.
+        if start < 0 or self.inner or re.search(rb"['\"`(\\#]", self.text[self.pos:start]):
+            raise StaysHome("the shell line has a here-document that is not understood")
+        place = start + 1
+        lines: list[bytes] = []
+        while place < len(self.text):
+            end = self.text.find(b"\n", place)
+            end = len(self.text) if end < 0 else end
+            line = self.text[place:end]
+            line = line.lstrip(b"\t") if tabs else line
+            place = end + 1
+            if line == word:
+                break
+            lines.append(line + b"\n")
+        else:
+            raise StaysHome("the shell line has a here-document without its end")
+        self.text = self.text[:start + 1] + self.text[place:]
+        self.advance()
+        text = b"".join(lines)
+        if quoted:
+            return Composite(text, (), 0, False)
+        depth = self.depth + 1
+        return WordReader(text, 0, _no_commands, lambda script: _parse(script, depth)).here()
 
     # ---- Tokens ----
 
@@ -257,11 +358,11 @@ class _Reader:
             return
         op = operator[0]
         self.pos = operator.end()
-        if op.startswith(b"<<"):
-            raise StaysHome("the shell line has a here-document")
+        if op == b"<<<":
+            raise StaysHome("the shell line has '<<<', which shells read differently")
         if op in (b"<", b">") and text[self.pos:self.pos + 1] == b"(":
             raise StaysHome("the shell line has a process substitution")
-        if op in (b";;", b"|&", b"&>"):
+        if op in (b"|&", b"&>"):
             raise StaysHome(f"the shell line has '{op.decode()}', which shells read differently")
         self.token = _Op(op, int(number[0][:9]) if number else None)
 
@@ -275,7 +376,7 @@ class _Reader:
         return word
 
     def commands_at(self, pos: int) -> tuple[Sequence, int]:
-        inner = _Reader(self.text, pos, self.depth + 1)
+        inner = _Reader(self.text, pos, self.depth + 1, inner=True)
         body = inner.sequence()
         if not inner.at(b")"):
             raise StaysHome("the shell line has a $( without its end")

@@ -14,12 +14,17 @@ class PartKind(Enum):
 
 
 class Part(NamedTuple):
-    """A part of a word; `name` is the text or the variable's name, `body` the commands of a substitution."""
+    """A part of a word; `name` is the text or the variable's name, `body` the commands of a substitution.
+
+    A VARIABLE may have an `operator` such as b":-" with its plain `operand`.
+    """
 
     kind: PartKind
     name: bytes
     quoted: bool
     body: "Sequence | None" = None
+    operator: bytes = b""
+    operand: bytes = b""
 
 
 class Composite(NamedTuple):
@@ -40,7 +45,7 @@ Word: TypeAlias = bytes | Composite
 
 
 class Redirect(NamedTuple):
-    """`fd` (None: the operator's own) joined by `op`, such as b">", to `target`."""
+    """`fd` (None: the operator's own) joined by `op`, such as b">", to `target`; of b"<<" the text is the target."""
 
     fd: int | None
     op: bytes
@@ -83,7 +88,25 @@ class For:
     redirects: tuple[Redirect, ...]
 
 
-Command: TypeAlias = Simple | Block | If | For
+@dataclass(frozen=True, slots=True)
+class While:
+    """while `condition`; do `body`; done, or until."""
+
+    condition: "Sequence"
+    body: "Sequence"
+    redirects: tuple[Redirect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """case `word` in patterns) body;; ... esac."""
+
+    word: Word
+    branches: tuple[tuple[tuple[Word, ...], "Sequence"], ...]
+    redirects: tuple[Redirect, ...]
+
+
+Command: TypeAlias = Simple | Block | If | For | While | Case
 
 
 class Pipeline(NamedTuple):

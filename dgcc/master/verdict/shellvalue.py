@@ -86,6 +86,8 @@ class Scope:
     def _part(self, part: Part) -> bytes | None:
         if part.kind is PartKind.TEXT:
             return part.name
+        if part.kind is PartKind.VARIABLE and part.operator:
+            return self._operated(part)
         if part.kind is PartKind.VARIABLE:
             if part.name in self.variables:
                 return self.variables[part.name]
@@ -95,6 +97,28 @@ class Scope:
         assert part.body is not None
         self.check(part.body)
         return self._output(part.body)
+
+    def _operated(self, part: Part) -> bytes | None:
+        """Tell what ${name:-text} and its like give."""
+        operator = part.operator
+        value = self._part(part._replace(operator=b""))
+        there = part.name in self.variables or part.name in self.env or part.name in _SHELLS_OWN
+        if value is None and there:
+            return None
+        if operator in (b"-", b":-"):
+            return value if value or (there and operator == b"-") else part.operand
+        if operator in (b"+", b":+"):
+            return part.operand if value or (there and operator == b"+") else b""
+        assert value is not None
+        if b"*" in part.operand.replace(b"*/", b"", 1) or part.operand.count(b"*") > 1:
+            return None
+        text = part.operand
+        if text[:2] == b"*/" and operator in (b"#", b"##"):
+            head, slash, tail = value.partition(b"/") if operator == b"#" else value.rpartition(b"/")
+            return tail if slash else value
+        if b"*" in text:
+            return None
+        return value.removesuffix(text) if operator[:1] == b"%" else value.removeprefix(text)
 
     def _output(self, body: Sequence) -> bytes | None:
         """Tell what a few frequent command substitutions give."""

@@ -12,10 +12,16 @@ ORDINARY = rb"A-Za-z0-9_./=+:,@%^\-\x80-\xff"
 NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 
 _PLAIN = re.compile(rb"[" + ORDINARY + rb"]+")
-_BRACED = re.compile(rb"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# ${name}, or with an operator and a plain operand.
+_BRACED = re.compile(
+    rb"\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:?[-+]|%%?|\#\#?)(?P<operand>[A-Za-z0-9_./=+:,@*-]*))?\}"
+)
+# $((...)) without assignments or commands: some number.
+_ARITHMETIC = re.compile(rb"\(\((?:[A-Za-z0-9_ \t*/%&|^~?:()-]|\+(?!\+)|[<>!=]=|[<>]|\$[A-Za-z_])*?\)\)")
 _ASSIGNMENT = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=")
 _BRACE_LIST = re.compile(rb"\{[^\s{}]*?(?:,|\.\.)")
 _IN_DOUBLE = re.compile(rb'[^"\\$`]+')
+_IN_HERE = re.compile(rb"[^\\$`]+")
 _BACKQUOTED = re.compile(rb"([^`\\]*(?:\\.[^`\\]*)*)`", re.DOTALL)
 # A line break that the shell takes out goes through what follows a $.
 _CUT_NAME = re.compile(rb"[A-Za-z0-9_]*\\\n(?:\\\n)*[A-Za-z0-9_{(?$#!@*-]")
@@ -133,6 +139,27 @@ class WordReader:
                 self.close(True)
                 self.expansion(quoted=True)
 
+    def here(self) -> Word:
+        """Read the whole text as that of a here-document whose delimiter is not quoted."""
+        text = self.text
+        while self.pos < len(text):
+            plain = _IN_HERE.match(text, self.pos)
+            if plain:
+                self.run += plain[0]
+                self.pos = plain.end()
+            elif text[self.pos] == 0x5C:
+                following = text[self.pos + 1:self.pos + 2]
+                if following in (b"$", b"`", b"\\"):
+                    self.run += following
+                elif following != b"\n":
+                    self.run += b"\\" + following
+                self.pos += 2
+            else:
+                self.close(True)
+                self.expansion(quoted=True)
+        self.close(True)
+        return Composite(None, tuple(self.parts), 0, False)
+
     def expansion(self, quoted: bool) -> None:
         text, start = self.text, self.pos
         self.close(quoted)
@@ -152,15 +179,21 @@ class WordReader:
             raise StaysHome("the shell line has $[...], which shells read differently")
         if following == b"(":
             if text[start + 2:start + 3] == b"(":
-                raise StaysHome("the shell line has arithmetic")
+                number = _ARITHMETIC.match(text, start + 1)
+                if number is None or b"--" in number[0]:
+                    raise StaysHome("the shell line has arithmetic that is not understood")
+                self.variable(b"#", quoted, number.end())  # a number like that of arguments: not known, never split
+                return
             body, self.pos = self.commands_at(start + 2)
             self.parts.append(Part(PartKind.COMMAND, b"", quoted, body))
             return
         if following == b"{":
             braced = _BRACED.match(text, start + 1)
             if braced is None:
-                raise StaysHome("the shell line has a ${...} with an operator")
-            self.variable(braced[1], quoted, braced.end())
+                raise StaysHome("the shell line has a ${...} with an operator that is not understood")
+            operator, operand = braced["operator"] or b"", braced["operand"] or b""
+            self.parts.append(Part(PartKind.VARIABLE, braced["name"], quoted, None, operator, operand))
+            self.pos = braced.end()
         elif (name := NAME.match(text, start + 1)) is not None:
             self.variable(name[0], quoted, name.end())
         elif following and following in _SPECIAL:

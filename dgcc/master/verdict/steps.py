@@ -4,141 +4,200 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-from dgcc.master.verdict.compileoptions import Compile, read_options
-from dgcc.master.verdict.compilers import BUILDERS, FRONTS, is_standard_script, language
-from dgcc.master.verdict.places import SYSTEM_PROGRAMS, Places, absolute, under
+from dgcc.master.verdict.anyprogram import project_program, ruled_program
+from dgcc.master.verdict.compilerchoice import left_out
+from dgcc.master.verdict.compilers import BUILDERS, FRONTS, PREFIXES, language
+from dgcc.master.verdict.compiling import compile_command
+from dgcc.master.verdict.gathered import Gathered, Ran
+from dgcc.master.verdict.libtool import libtool
+from dgcc.master.verdict.places import SYSTEM_PROGRAMS, Places, absolute, normal, under
 from dgcc.master.verdict.stayshome import StaysHome, show
 from dgcc.master.verdict.tools import TEXT_ONLY, TOOLS, Argument, tested_files, use_of
 
-_LIBTOOL_ONLY = frozenset((b"-prefer-pic", b"-prefer-non-pic", b"-static", b"-shared", b"-no-suppress"))
-_LIBTOOL_DISPLAY = frozenset((b"--silent", b"--quiet", b"--verbose", b"--no-silent"))
-_LINK_NAMES = {b"ar": "AR", b"ranlib": "RANLIB", b"ld": "LD", b"strip": "STRIP"}
 # A slave has these for certain.
 _PLAIN_LOCALES = frozenset((b"", b"C", b"POSIX", b"C.UTF-8", b"C.utf8"))
-# What jails have of their host; a compiler elsewhere would not be found.
-_IN_JAIL = (b"/usr", b"/bin", b"/sbin", b"/lib", b"/lib64", b"/opt")
 # Programs that lie in projects and are known to look at nothing but what they are given.
-_PROJECT_PROGRAMS = frozenset((b"fixdep", b"depcomp", b"compile", b"objtool", b"recordmcount", b"sorttable"))
-_HIDDEN_PATH = re.compile(rb"(?:-[A-Za-z]|[^\s=]*=)(/\S*)")
+_PROJECT_PROGRAMS = frozenset((b"fixdep", b"objtool", b"recordmcount", b"sorttable"))
+# Programs of the toolchain that work on the objects that they are given, beside a compile.
+_OBJECT_TOOLS = frozenset((b"objcopy", b"strip", b"nm", b"objdump", b"readelf", b"size", b"strings", b"ranlib"))
+_LINK_NAMES = {b"ar": "AR", b"ranlib": "RANLIB", b"ld": "LD", b"strip": "STRIP"}
+_MODES = frozenset((b"gcc3", b"gcc", b"none", b"dashmstdout"))
+# How automake's own scripts begin to say what they are.
+_DEPCOMP = b"# depcomp - compile a program generating dependencies"
+_COMPILE = b"# Wrapper for compilers which do not understand '-c -o'."
+_HEAD = 256
 
 
 class Steps:
-    """Judges commands one by one and keeps what they were found to use.
+    """Judges commands one by one; `found` has what they were found to use."""
 
-    `compilers`, `inputs` and `outputs` are sets in order of appearance (absolute paths), `names` those of all
-    commands, `label` says for display what the recipe does, `weighty` counts the commands
-    that make something: compiles, and programs of the project.
-    """
-
-    def __init__(self, env: Mapping[bytes, bytes], places: Places) -> None:
+    def __init__(self, env: Mapping[bytes, bytes], places: Places, generous: bool = False) -> None:
+        """`generous`: a rule says that the recipe travels, so its commands need not be known."""
+        self.found = Gathered(env, places, generous)
         self._env = env
         self._places = places
-        self.compilers: dict[bytes, None] = {}
-        self.inputs: dict[bytes, None] = {}
-        self.outputs: dict[bytes, None] = {}
-        self.names: set[bytes] = set()
-        self.label = ""
-        self.weighty = 0
-        # A program of the project that may ask for anything: git, the host's name, files that are not mirrored.
-        self.stranger = ""
 
-    def run(self, argv: Sequence[Argument], cwd: bytes, fed: bool) -> None:
-        """Judge one command; `fed`: its standard input is a pipe or a file. Raises StaysHome."""
+    def run(
+        self, argv: Sequence[Argument], cwd: bytes, fed: bool, settings: Mapping[bytes, bytes | None] = {},
+        recorded: Sequence[Argument] = (),
+    ) -> None:  # fmt: skip
+        """Judge one command; `fed`: its standard input is a pipe or a file. Raises StaysHome.
+
+        `settings` are the variables before the command; `recorded` is the whole command where `argv` is its end.
+        """
         name = argv[0]
         if name is None:
             raise StaysHome("the shell line has a command whose name the shell computes")
         base = os.path.basename(name)
-        self.names.add(base)
+        self.found.names.add(base)
         arguments = argv[1:]
+        own = b"/" in name and under(normal(absolute(name, cwd)), self._places.roots)
         if language(base) is not None:
-            self._compile(name, arguments, cwd)
+            compile_command(argv, cwd, fed, self.found, recorded)
         elif base in FRONTS:
-            self._name(base.decode())
-            raise StaysHome(f"{base.decode()} is in front of the compiler")
+            self._front(argv, cwd, fed, settings, recorded or argv)
         elif name == base and (base in TEXT_ONLY or base in (b"test", b"[")):
             self._text(base, arguments)
             if base in (b"test", b"["):
                 for path in tested_files(arguments):
-                    self.uses(path, cwd, "the tested file")
+                    self._tests(path, cwd)
+            self.found.ran.append(Ran(tuple(argv)))
         elif base in TOOLS and (name == base or os.path.dirname(name) in SYSTEM_PROGRAMS):
             self.system_program(name, cwd)
             self._tool(base, arguments, cwd, fed)
+            self.found.ran.append(Ran(tuple(argv)))
+        elif base in (b"env", b"nice", b"command") and (name == base or os.path.dirname(name) in SYSTEM_PROGRAMS):
+            self._runs_another(base, argv, cwd, fed, settings, recorded or argv)
         elif base in BUILDERS:
-            self._name(show(base, 20))
+            self.found.name(show(base, 20))
             raise StaysHome(f"it runs another build ({show(base, 20)})")
         elif base.endswith(b"libtool"):
-            self.libtool(name, arguments, cwd)
-        elif b"/" in name and under(os.path.normpath(os.path.join(cwd, name)), self._places.roots):
-            self._project_program(name, arguments, cwd)
+            if not own:
+                self.system_program(name, cwd)
+            libtool(name, arguments, cwd, own, self.found)
+        elif own and base in (b"depcomp", b"compile") and self._automake(base, name, cwd):
+            self._behind_script(base, argv, cwd, fed, settings, recorded or argv)
+        elif own:
+            if base not in _PROJECT_PROGRAMS and not self.found.generous:
+                self.found.stranger = show(base, 40)
+            project_program(argv, cwd, self.found)
+        elif self.found.generous or base.rpartition(b"-")[2] in _OBJECT_TOOLS:
+            ruled_program(argv, cwd, self.found)
         else:
-            self._name(_LINK_NAMES.get(base) or show(base, 30))
+            self.found.name(_LINK_NAMES.get(base) or show(base, 30))
             raise StaysHome(f"{show(base, 40) or 'an empty name'} is not a command that travels")
 
-    def uses(self, path: bytes, cwd: bytes, what: str) -> bytes | None:
-        """Check a file that a command names, and make it an input if it exists; gives its absolute path."""
-        whole = self._places.file(path, cwd, what)
-        if whole is not None:
-            found = self._places.probe(absolute(path, cwd))
-            if found is not None and not found.directory:
-                self.inputs[whole] = None
-        return whole
-
     def system_program(self, name: bytes, cwd: bytes) -> None:
-        """Check that a plain tool or shell is the system's own, which all hosts are taken to have."""
+        """Check that a plain tool or shell is the system's own, and take note of one from elsewhere than /usr/bin."""
         path = name if b"/" in name else self._places.shadowed(name, cwd, self._env)
-        if path is not None and os.path.dirname(path) not in SYSTEM_PROGRAMS:
+        if path is None:
+            return
+        directory = os.path.dirname(path)
+        if directory not in SYSTEM_PROGRAMS:
             raise StaysHome(f"{show(os.path.basename(name))} is {show(path)}, not the system's")
+        if directory not in (b"/bin", b"/usr/bin"):
+            self.found.programs[path] = None
 
-    def libtool(self, script: bytes, arguments: Sequence[Argument], cwd: bytes) -> None:
-        """Judge the compile that libtool, the project's own script or the system's, is asked for."""
-        self._name("libtool")
-        own = b"/" in script and under(os.path.normpath(os.path.join(cwd, script)), self._places.roots)
-        if not own:
-            self.system_program(script, cwd)
-        mode = b""
-        place = 0
-        while place < len(arguments):
-            word = arguments[place]
-            if word is None or word[:1] != b"-":
+    def _front(
+        self, argv: Sequence[Argument], cwd: bytes, fed: bool, settings: Mapping[bytes, bytes | None],
+        recorded: Sequence[Argument],
+    ) -> None:  # fmt: skip
+        """Judge the compiler behind ccache and its like; on a slave, something in its place just runs the rest."""
+        name = argv[0]
+        assert name is not None
+        base = os.path.basename(name)
+        self.found.name(base.decode())
+        if base not in PREFIXES:
+            raise StaysHome(f"{base.decode()} is in front of the compiler")
+        path = absolute(name, cwd) if b"/" in name else self._places.lookup(name, cwd, self._env)
+        there = None if path is None else self._places.probe(path)
+        if path is None or there is None or under(there.real, self._places.roots):
+            raise StaysHome(f"{base.decode()} is not found, or built in the tree")
+        behind = os.path.basename(argv[1] or b"") if len(argv) > 1 else b""
+        if language(behind) is None and behind not in PREFIXES:
+            raise StaysHome(f"{base.decode()} is understood only in front of a compiler")
+        left_out(base, self.found)
+        self.found.programs[normal(path)] = None
+        label = self.found.label
+        self.found.label = "" if label == base.decode() else label
+        self.run(argv[1:], cwd, fed, settings, recorded)
+
+    def _runs_another(
+        self, base: bytes, argv: Sequence[Argument], cwd: bytes, fed: bool, settings: Mapping[bytes, bytes | None],
+        recorded: Sequence[Argument],
+    ) -> None:  # fmt: skip
+        """Judge the command behind env, nice or command, where nothing that counts is changed for it."""
+        self.system_program(argv[0] or b"", cwd)
+        place = 1
+        while place < len(argv):
+            word = argv[place]
+            if word is None:
+                raise StaysHome(f"{base.decode()} has an argument that only the shell can tell")
+            if base == b"env" and re.match(rb"[A-Za-z_][A-Za-z0-9_]*=", word):
+                if STEERING.fullmatch(word.partition(b"=")[0]):
+                    raise StaysHome(f"env sets {show(word.partition(b'=')[0])}")
+            elif base == b"nice" and (word == b"-n" or re.fullmatch(rb"-n?[0-9]+|--adjustment=[0-9]+", word)):
+                place += word == b"-n"
+            elif word[:1] == b"-":
+                raise StaysHome(f"{base.decode()} {show(word)} is not understood")
+            else:
                 break
-            if word == b"--tag":
-                place += 1
-            elif word.startswith(b"--mode="):
-                mode = word[7:]
-            elif not (word.startswith(b"--tag=") or word in _LIBTOOL_DISPLAY):
-                raise StaysHome(f"libtool {show(word)} is not understood")
             place += 1
-        if mode != b"compile":
-            raise StaysHome(f"libtool does not compile (mode {show(mode, 20) or 'unknown'})")
-        if place == len(arguments) or arguments[place] is None:
-            raise StaysHome("libtool has no command")
-        compiler = arguments[place]
-        assert compiler is not None
-        if language(os.path.basename(compiler)) is None:
-            raise StaysHome(f"libtool runs {show(compiler, 40)}, which is no compiler that travels")
-        if own:
-            self.uses(script, cwd, "the program")
-        options: list[Argument] = []
-        for word in arguments[place + 1:]:
-            if word is not None and (word.startswith(b"-Wc,") or word == b"-Xcompiler"):
-                raise StaysHome(f"libtool {show(word)} is not understood")
-            if word not in _LIBTOOL_ONLY:
-                options.append(word)
-        for output in self._compile(compiler, options, cwd):
-            # libtool removes the old objects of both kinds first, so the slave must have them.
-            directory, name = os.path.split(output)
-            stem = os.path.splitext(name)[0] + b".o"
-            for old in (output, os.path.join(directory, stem), os.path.join(directory, b".libs", stem)):
-                self.uses(old, cwd, "the object")
+        if place >= len(argv):
+            raise StaysHome(f"{base.decode()} runs nothing")
+        self.run(argv[place:], cwd, fed, settings, recorded)
 
-    def _name(self, label: str) -> None:
-        if not self.label:
-            self.label = label
+    def _automake(self, base: bytes, name: bytes, cwd: bytes) -> bool:
+        head = self._places.world.read(normal(absolute(name, cwd)), _HEAD)
+        return head is not None and (_DEPCOMP if base == b"depcomp" else _COMPILE) in head
+
+    def _behind_script(
+        self, base: bytes, argv: Sequence[Argument], cwd: bytes, fed: bool, settings: Mapping[bytes, bytes | None],
+        recorded: Sequence[Argument],
+    ) -> None:  # fmt: skip
+        """Judge the compile behind automake's depcomp or compile, which come along."""
+        self.found.uses(argv[0] or b"", cwd, "the program")
+        if base == b"depcomp":
+            mode = settings.get(b"depmode", self._env.get(b"depmode"))
+            if mode not in _MODES:
+                raise StaysHome(f"depcomp's way to find dependencies is not understood ({show(mode or b'', 20)})")
+            for variable in (b"depfile", b"tmpdepfile"):
+                path = settings.get(variable)
+                if path:
+                    self.found.writes(path, cwd)
+            if mode == b"gcc3" and not settings.get(b"depfile"):
+                self._default_depfile(settings, cwd)
+        if len(argv) < 2:
+            raise StaysHome(f"{base.decode()} has no command")
+        if language(os.path.basename(argv[1] or b"")) is None and not (argv[1] or b"").endswith(
+            (b"libtool", b"/compile", b"sh")
+        ):
+            raise StaysHome(f"{base.decode()} runs {show(argv[1] or b'', 40)}, which is no compiler that travels")
+        rest = argv[1:]
+        if os.path.basename(rest[0] or b"") in (b"sh", b"bash", b"dash") and len(rest) > 1:
+            self.system_program(rest[0] or b"", cwd)
+            rest = rest[1:]
+        self.run(rest, cwd, fed, settings, recorded)
+
+    def _default_depfile(self, settings: Mapping[bytes, bytes | None], cwd: bytes) -> None:
+        target = settings.get(b"object")
+        if target:
+            directory, name = os.path.split(target)
+            stem = os.path.splitext(name)[0]
+            depdir = settings.get(b"DEPDIR", self._env.get(b"DEPDIR")) or b".deps"
+            self.found.writes(os.path.join(directory, depdir, stem + b".Po"), cwd)
 
     def _text(self, base: bytes, arguments: Sequence[Argument]) -> None:
         for word in arguments:
             if word is not None and b"/dev/" in word and base in (b"test", b"["):
                 raise StaysHome(f"test looks at {show(word)}")
+
+    def _tests(self, path: bytes, cwd: bytes) -> None:
+        """What lies outside may be on a slave or not, so a test of it has no answer that counts."""
+        whole = normal(absolute(path, cwd))
+        if not under(whole, self._places.roots):
+            raise StaysHome(f"the tested file {show(path)} lies outside the project")
+        self.found.uses(path, cwd, "the tested file")
 
     def _collation(self) -> bytes:
         for variable in (b"LC_ALL", b"LC_COLLATE", b"LANG"):
@@ -152,109 +211,28 @@ class Steps:
         use = use_of(base, arguments)
         if use.reads_input and not fed:
             raise StaysHome(f"{base.decode()} reads standard input")
-        for path in use.files:
-            whole = self.uses(path, cwd, f"{base.decode()}'s file")
+        writes = base in _WRITING
+        for place, path in enumerate(use.files):
+            what = f"{base.decode()}'s file"
+            if writes and not (base in (b"cp", b"ln") and place < len(use.files) - 1):
+                self._places.written(path, cwd, what)
+            whole = self.found.uses(path, cwd, what)
             # A mirrored directory may lack files of kinds that are left out; whoever moves it would tell.
             if whole is not None and base in (b"mv", b"cp", b"rm", b"ln") and path is use.files[0]:
-                found = self._places.probe(os.path.join(cwd, path))
-                if found is not None and found.directory:
+                there = self._places.probe(absolute(path, cwd))
+                if there is not None and there.directory:
                     raise StaysHome(f"{base.decode()} works on a whole directory ({show(path)})")
-
-    def _project_program(self, name: bytes, arguments: Sequence[Argument], cwd: bytes) -> None:
-        base = show(os.path.basename(name), 40)
-        if os.path.basename(name) not in _PROJECT_PROGRAMS:
-            self.stranger = base
-        self._name(base)
-        self.weighty += 1
-        self.uses(name, cwd, "the program")
-        for word in arguments:
-            if word is None:
-                raise StaysHome(f"{base} has an argument that only the shell can tell")
-            hidden = _HIDDEN_PATH.fullmatch(word)
-            if hidden is not None:
-                self.uses(hidden[1], cwd, f"{base}'s file")
-            elif word[:1] == b"/" or not (word[:1] in (b"-", b"") or re.search(rb"\s", word)):
-                self.uses(word, cwd, f"{base}'s file")
-                found = self._places.probe(os.path.join(cwd, word))
-                if found is not None and found.directory:
-                    raise StaysHome(f"{base} is given a whole directory ({show(word)})")
-
-    def _compile(self, name: bytes, arguments: Sequence[Argument], cwd: bytes) -> list[bytes]:
-        base = os.path.basename(name)
-        if not self.compilers:
-            self.label = _label(base, arguments)
-        words = [word for word in arguments if word is not None]
-        if len(words) != len(arguments):
-            raise StaysHome(f"{show(base)} has an argument that only the shell can tell")
-        compiler = self._compiler(name, cwd)
-        found = read_options(words)
-        if not found.stage:
-            links = bool(found.sources or found.linked or found.unknown)
-            raise StaysHome("it links (neither -c nor -S)" if links else "it compiles nothing")
-        if found.unknown:
-            raise StaysHome(f"'{show(found.unknown)}' is no kind of source that is known")
-        if not found.sources:
-            raise StaysHome("it names no source")
-        self._compiled_files(found, cwd)
-        self.compilers[compiler] = None
-        self.weighty += 1
-        if is_standard_script(os.path.basename(compiler)):
-            self.compilers[self._compiler(b"gcc", cwd)] = None
-        return found.products()
-
-    def _compiled_files(self, found: Compile, cwd: bytes) -> None:
-        for path in (*found.sources, *found.linked):
-            self.uses(path, cwd, "the source")
-        for option, path in found.files:
-            self.uses(path, cwd, show(option))
-        for option, path in found.directories:
-            self._places.directory(path, cwd, show(option), libraries=option == b"-L")
-        for path in found.written:
-            self._places.file(path, cwd, "the output")
-        for path in found.products():
-            whole = self._places.file(path, cwd, "the output")
-            if whole is not None:
-                self.outputs[whole] = None
-
-    def _compiler(self, name: bytes, cwd: bytes) -> bytes:
-        """Find which file the compiler is, and that it is a compiler and no wrapper under its name."""
-        shown = show(os.path.basename(name))
-        path: bytes | None = os.path.normpath(os.path.join(cwd, name))
-        if b"/" not in name:
-            path = self._places.lookup(name, cwd, self._env)
-        found = None if path is None else self._places.probe(path)
-        if path is None or found is None:
-            raise StaysHome(f"{shown} is not found")
-        if under(path, self._places.roots) or under(found.real, self._places.roots):
-            raise StaysHome(f"the compiler {shown} is built in the tree")
-        real = os.path.basename(found.real)
-        if real in FRONTS:
-            raise StaysHome(f"{shown} is {real.decode()}, in front of the compiler")
-        if not under(found.real, _IN_JAIL):
-            raise StaysHome(f"the compiler {shown} is not among the system's ({show(found.real)})")
-        if language(real) is None and not is_standard_script(real):
-            raise StaysHome(f"{shown} is really {show(found.real)}, which is no compiler that travels")
-        return path
+        if base in (b"mv", b"cp") and len(use.files) == 2:
+            target = normal(absolute(use.files[1], cwd))
+            there = self._places.probe(target)
+            if there is None or not there.directory:
+                self.found.made.add(target)
 
 
-def _label(compiler: bytes, arguments: Sequence[Argument]) -> str:
-    """Name what a compiler command makes, before its options are read."""
-    output: Argument = None
-    source: Argument = None
-    for place, word in enumerate(arguments):
-        if word == b"-o" and place + 1 < len(arguments):
-            output = arguments[place + 1]
-        elif source is None and word is not None and word[:1] != b"-":
-            source = word if os.path.splitext(word)[1].lower() in _SOURCES else None
-    suffix = os.path.splitext(source or b"")[1]
-    kind = language(compiler) or "CC"
-    if suffix in (b".s", b".S", b".sx"):
-        kind = "AS"
-    elif suffix in (b".cc", b".cpp", b".cxx", b".C"):
-        kind = "CXX"
-    if not any(word in (b"-c", b"-S", b"-E", b"-M", b"-MM") for word in arguments):
-        kind = "LD"
-    return f"{kind} {show(output or source or b'', 60)}".rstrip()
+_WRITING = frozenset((b"rm", b"mv", b"cp", b"ln", b"touch", b"mkdir", b"chmod", b"tee", b"rmdir"))
 
-
-_SOURCES = frozenset((b".c", b".cc", b".cpp", b".cxx", b".i", b".ii", b".s", b".sx", b".m", b".mm"))
+# Set for a command, these change what it runs or reads in ways that the line does not show.
+STEERING = re.compile(
+    rb"PATH|CDPATH|IFS|ENV|PWD|SHELLOPTS|(?:LD|GCC|BASH|CCC|COLLECT)_.*|BASH.*|.*_INCLUDE_PATH|CPATH"
+    rb"|COMPILER_PATH|LIBRARY_PATH|.*DEPENDENCIES.*|POSIXLY_CORRECT|GREP_OPTIONS"
+)

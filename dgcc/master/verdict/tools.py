@@ -45,6 +45,7 @@ _GREP = Tool(
     b"ivcwxlLnhHqsoEFGPaz", b"mABC", b"f", _longs(b"quiet", b"silent", b"count"), b"e",
     script_first=True, reads_input=True,
 )
+_AWK = Tool(valued=b"Fv", script_first=True, reads_input=True)
 TOOLS = {
     b"cat": Tool(b"nbsEvTAetu", reads_input=True),
     b"cmp": Tool(b"slb", longs=_longs(b"silent", b"quiet")),
@@ -69,11 +70,28 @@ TOOLS = {
     b"touch": Tool(b"acm", b"dt", b"r"),
     b"mkdir": Tool(b"pv", b"m", longs=_longs(b"parents")),
     b"chmod": Tool(b"fv", script_first=True),
+    b"tee": Tool(b"ai", reads_input=True),
+    b"rmdir": Tool(b"pv", longs=_longs(b"ignore-fail-on-non-empty")),
+    b"diff": Tool(b"qubwBiaNs", b"U", longs=_longs(b"brief")),
+    b"comm": Tool(b"123"),
+    b"paste": Tool(b"s", b"d", reads_input=True),
+    b"fold": Tool(b"bs", b"w", reads_input=True),
+    b"nl": Tool(b"p", b"bdfhilnsvw", reads_input=True),
+    b"tac": Tool(b"br", b"s", reads_input=True),
+    b"rev": Tool(reads_input=True),
+    b"od": Tool(b"bcdosxv", b"AtNjw", reads_input=True),
+    b"md5sum": Tool(b"bt", reads_input=True),
+    b"sha1sum": Tool(b"bt", reads_input=True),
+    b"sha256sum": Tool(b"bt", reads_input=True),
+    b"cksum": Tool(reads_input=True),
+    b"awk": _AWK,
+    b"gawk": _AWK,
+    b"mawk": _AWK,
 }
 # These work on their arguments as text and open nothing.
 TEXT_ONLY = frozenset(
     b"""
-    echo printf : true false expr basename dirname pwd exit sleep
+    echo printf : true false expr basename dirname pwd exit sleep seq
     """.split()
 )
 
@@ -81,6 +99,8 @@ _FILE_TESTS = frozenset((b"-e", b"-f", b"-d", b"-s", b"-L", b"-h", b"-r", b"-x")
 _FILE_COMPARISONS = frozenset((b"-nt", b"-ot", b"-ef"))
 _OTHER_TESTS = frozenset((b"-n", b"-z", b"-a", b"-o", b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge"))
 _TEST = re.compile(rb"-[A-Za-z]")
+_AWK_FILES = re.compile(rb"getline|system|srand|rand|systime|ENVIRON|@include|@load|print[^;}\n]*[>|]|\|&?")
+_AWK_ASSIGNS = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=")
 # sed's r, R, w and W take a file, and its e, as a command or as a flag of s, runs a command.
 _SED_FILES = re.compile(
     rb"[rRwW]\s*(?:/|\.\.)|(?:^|[;{}\n\s0-9$/])e(?:\s|\Z)"
@@ -121,6 +141,12 @@ def use_of(name: bytes, arguments: Sequence[Argument]) -> Use:
         for script in use.scripts:
             if _SED_FILES.search(script):
                 raise StaysHome(f"sed has a script that may use files or commands ({show(script, 40)})")
+    elif name in (b"awk", b"gawk", b"mawk"):
+        if not use.scripts:
+            raise StaysHome("awk has a script that the shell computes")
+        if _AWK_FILES.search(use.scripts[0]):
+            raise StaysHome(f"awk has a script that may use files or commands ({show(use.scripts[0], 40)})")
+        operands = [operand for operand in operands if operand is None or not _AWK_ASSIGNS.match(operand)]
     elif name == b"tr":
         operands.clear()
     use.reads_input = use.reads_input or (tool.reads_input and not operands)

@@ -1,0 +1,85 @@
+"""Finds which compiler a command name leads to: through links, prefixes such as ccache, and scripts in front."""
+
+import os
+import re
+from typing import NamedTuple
+
+from dgcc.master.verdict.compilers import FRONTS, PREFIXES, is_standard_script, language
+from dgcc.master.verdict.gathered import Gathered
+from dgcc.master.verdict.places import under
+from dgcc.master.verdict.stayshome import StaysHome, show
+
+_LONGEST_SCRIPT = 64 << 10
+_SCRIPT = re.compile(rb"#!\s*(?:/usr)?/bin/(?:env\s+)?(?:sh|bash|dash)(?:\s+-[a-z]+)?\s*\n")
+# Words that make a script do more than choose and start a compiler.
+_DOES_MORE = re.compile(
+    rb"(?:\A|[\s;&|(`])(?:eval|source|\.|git|date|hostname|uname|curl|wget|ssh|ccache|distcc|python[0-9.]*|perl|awk|tee"
+    rb"|mktemp|rm|mv|cp|ln|touch|mkdir|chmod|while|find|flock|sleep|kill|wait)(?=[\s;&|)`])|>\s*[^&\s]|\$RANDOM|\$\$"
+)
+_COMMENT = re.compile(rb"(?m)^\s*#.*$")
+_MOST_PREFIXES = 8
+
+
+class Choice(NamedTuple):
+    """A compiler: the absolute `path` by which it is run, and the `real` name of the file behind it."""
+
+    path: bytes
+    real: bytes
+
+
+def choose(name: bytes, cwd: bytes, found: Gathered) -> Choice:
+    """Find the compiler behind `name`, a path or a name in PATH; takes note of prefixes on the way.
+
+    Raises StaysHome where it is not there, is made by the build itself, or is nothing that is known to travel.
+    """
+    shown = show(os.path.basename(name))
+    path: bytes | None = os.path.normpath(os.path.join(cwd, name))
+    if b"/" not in name:
+        path = found.places.lookup(name, cwd, found.env)
+    for _ in range(_MOST_PREFIXES):
+        there = None if path is None else found.places.probe(path)
+        if path is None or there is None or there.directory:
+            raise StaysHome(f"{shown} is not found")
+        if under(path, found.places.roots) or under(there.real, found.places.roots):
+            raise StaysHome(f"the compiler {shown} is built in the tree")
+        real = os.path.basename(there.real)
+        if real not in FRONTS:
+            break
+        if real not in PREFIXES:
+            raise StaysHome(f"{shown} is {real.decode()}, in front of the compiler")
+        left_out(real, found)
+        found.programs[path] = None
+        path = _behind(os.path.basename(path), path, cwd, found)
+    else:
+        raise StaysHome(f"{shown} is a compiler behind too many prefixes")
+    if not is_standard_script(real) and (language(real) is None or found.places.world.read(there.real, 2) == b"#!"):
+        _check_script(there.real, shown, found)
+    return Choice(path, real)
+
+
+def left_out(prefix: bytes, found: Gathered) -> None:
+    """Have it said that a prefix is left out."""
+    found.notes[f"{prefix.decode()} is left out of remote compiles"] = None
+
+
+def _behind(name: bytes, front: bytes, cwd: bytes, found: Gathered) -> bytes | None:
+    """Find the next `name` in PATH that does not lead to what is behind `front`, as the prefixes themselves do."""
+    before = found.places.probe(front)
+    for entry in found.env.get(b"PATH", b"/bin:/usr/bin").split(b":"):
+        path = found.places.lookup(name, cwd, {b"PATH": entry})
+        there = None if path is None else found.places.probe(path)
+        if path is not None and there is not None and before is not None and there.real != before.real:
+            return path
+    return None
+
+
+def _check_script(real: bytes, shown: str, found: Gathered) -> None:
+    """Check that what has a compiler's name and is none is a plain script that starts one."""
+    text = found.places.world.read(real, _LONGEST_SCRIPT)
+    if text is None or not _SCRIPT.match(text):
+        raise StaysHome(f"{shown} is really {show(real)}, which is no compiler that travels")
+    body = _COMMENT.sub(b"", text)
+    more = _DOES_MORE.search(body)
+    if more is not None or not re.search(rb"\"?\$@\"?|\$\{1\+\"\$@\"\}|\$\*", body) or len(text) == _LONGEST_SCRIPT:
+        what = show(more[0].strip(), 20) if more else "what it does with its arguments"
+        raise StaysHome(f"{shown} is a script ({show(real)}) that does more than to start a compiler ({what})")
