@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from dgcc.corba import DGCC
 from dgcc.master.compare import Difference, Made, describe, differences, ending, made_of, printed
 from dgcc.master.compare.content import first_difference
+from dgcc.master.comparison import Comparison
+from dgcc.master.work import RemoteResult
 from dgcc.store.entry import Kind
 
 SOURCE = "int f(int x) { return x + 1; }\nconst char *name(void) { return \"%s\"; }\n"
@@ -244,3 +246,19 @@ def test_endings_and_prints_are_compared():
     told = printed(b"\x1b[1mwarning\n", b"warning\n", "stderr")
     assert told is not None
     assert describe(told) == "stderr: differs at line 1: remote '\\x1b[1mwarning', here 'warning'"
+
+
+def test_a_build_collects_what_differs(top, tmp_path):
+    def result(data: bytes, exit_code: int = 0):
+        entry = DGCC.Entry(b"same", DGCC.FILE, 0o644, 1, len(data), b"\1" * 32, b"")
+        output = DGCC.Output(top, entry, False, data)
+        return RemoteResult(DGCC.Result(1, DGCC.ENDED, "", exit_code, 0, 0.0, 0.0, 0, 0, 0, [], [output]), {})
+
+    found = Comparison()
+    found.add("same", result(b"text\n"), 0)
+    assert (found.jobs, found.different) == (1, [])
+    found.add("same", result(b"test\n"), 1 << 8)
+    assert found.jobs == 2 and [each.target for each in found.different] == ["same", "same"]
+    assert "exit code 0, here with exit code 1" in found.different[0].where
+    assert "differs at line 1: remote 'test', here 'text'" in found.different[1].where
+    assert found.different[1].path == str(tmp_path / "same")

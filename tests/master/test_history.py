@@ -12,7 +12,8 @@ import pytest
 
 from dgcc.master import history as history_module
 from dgcc.master import lacked as lacked_module
-from dgcc.master.history import HOME, History, Past
+from dgcc.master.history import HOME, History, Past, past_of
+from dgcc.master.joblist import Job, State
 from dgcc.master.lacked import MOST_PATHS, Lacked
 from dgcc.master.memory import KEEP_S, Memory
 
@@ -181,3 +182,16 @@ def test_the_list_of_lacked_files_is_bounded(memory, monkeypatch, tmp_path):
     later = Lacked(ROOT, memory)
     assert later.of(ROOT, b"b.o") == tuple(paths[:3]), "the newest are kept"
     assert len(later.of(ROOT, b"a.o")) <= 2
+
+
+def test_an_ended_job_is_kept_as_it_ended():
+    job = Job(1, ROOT, b"a.o", State.DONE, remote=True, verdict=True, reason="it compiles a.o", command="CC a.o",
+              ran="one", wall_s=1.5, cpu_s=1.25, environments=KEYS)  # fmt: skip
+    assert past_of(job, 1e9) == past(b"a.o", label="CC a.o", reason="it compiles a.o")
+    job.remote, job.state, job.exit_code, job.fallback = False, State.FAILED, -9, "one was lost"
+    kept = past_of(job, 1e9)
+    assert (kept.ran, kept.exit_code, kept.fallback) == (HOME, 137, "one was lost")
+    job.state = State.CANCELLED
+    assert past_of(job, 1e9).exit_code is None
+    job.target = b""
+    assert past_of(job, 1e9).target == b"CC a.o", "ninja tells no target"
