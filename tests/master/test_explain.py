@@ -19,6 +19,9 @@ from dgcc.master.lacked import Lacked
 from dgcc.master.memory import Memory
 from dgcc.master.roots import working_directory
 from dgcc.master.verdict import Rules
+from dgcc.master.verdict.rules import Rule, Where
+
+NO_RULES = Rules()
 
 MAKEFILE = """\
 CFLAGS := -O2
@@ -71,13 +74,15 @@ def run(project: Path, cache: Path, *arguments: str) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def told(project: Path, target: str, *arguments: str, start: Path | None = None) -> list[dict]:
+def told(
+    project: Path, target: str, *arguments: str, start: Path | None = None, rules: Rules = NO_RULES
+) -> list[dict]:
     """The same without a new process and without environments."""
     with contextlib.chdir(start or project):
         directory = working_directory(list(arguments), os.getcwdb())
         roots = (os.fsencode(project),)
         asked = ask(target.encode(), arguments, roots, directory)
-        explained = explain(asked, roots, Rules(), memory=Memory(project.parent / "builds.sqlite"))
+        explained = explain(asked, roots, rules, memory=Memory(project.parent / "builds.sqlite"))
         assert as_text(explained, os.getcwdb()).endswith("\n")
         return json.loads(as_json(explained))
 
@@ -156,6 +161,14 @@ def test_make_s_shell_and_exported_variables_count(project):
     plain = told(project, "a.o", "-f", "my.mk", "GCC_COMPARE_DEBUG=")
     assert not a["commands"][0]["remote"] and "GCC_COMPARE_DEBUG" in a["commands"][0]["reason"]
     assert plain[0]["commands"][0]["remote"]
+
+
+def test_rules_are_named(project):
+    rules = Rules((Rule(Where.LOCAL, target=b"util.o", origin="dgcc.toml, rule 1"),))
+    [util] = told(project, "util.o", rules=rules)
+    assert [(c["remote"], c["rule"]) for c in util["commands"]][-1] == (False, "dgcc.toml, rule 1")
+    [main] = told(project, "main.o", rules=rules)
+    assert [(c["remote"], c["rule"]) for c in main["commands"]][-1] == (True, "")
 
 
 def test_a_rule_that_is_wrong_is_one_clear_error(project, cache):

@@ -111,10 +111,9 @@ def _lines(told: Explanation, start: bytes) -> list[str]:
 
 def _command_lines(command: Command, start: bytes) -> list[str]:
     verdict, needs = command.verdict, command.verdict.needs
-    first, *more = _shown(command.text).split("\n")
-    lines = [_line("command", first), *(" " * _WIDTH + line for line in more)]
-    lines.append(_line("verdict", f"{'remote' if verdict.remote else 'local'}: {verdict.reason}"))
     said = [
+        ("command", _shown(command.text)),
+        ("verdict", f"{'remote' if verdict.remote else 'local'}: {verdict.reason}"),
         ("rule", verdict.rule),
         ("compiler", ", ".join(" ".join(map(_shown, (t.driver, *t.options))) for t in needs.toolchains)),
         ("programs", _list(needs.programs)),
@@ -122,12 +121,12 @@ def _command_lines(command: Command, start: bytes) -> list[str]:
         ("outside", _list(needs.paths)),
         ("inputs", _list(verdict.inputs, start)),
         ("outputs", _list(verdict.outputs, start)),
-        ("run as", " ".join(map(_shown, verdict.remote_argv or ()))),
+        ("there run as", _shown((verdict.remote_argv or (b"",))[-1])),  # what its shell is given
     ]
     said += [("environment", f"{layer.key.hex()[:12]}, {layer.entries} entries, {layer.size / 1e6:.0f} MB")
              for layer in command.layers]  # fmt: skip
     said += [("trouble", command.trouble), *(("note", text) for text in verdict.notes)]
-    return lines + [_line(name, text) for name, text in said if text]
+    return [_line(name, text) for name, text in said if text]
 
 
 def _past(past: Past) -> str:
@@ -144,7 +143,7 @@ def _past(past: Past) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    return f"  {name:<{_WIDTH - 2}}{text}"
+    return f"  {name:<{_WIDTH - 2}}" + text.replace("\n", "\n" + " " * _WIDTH)
 
 
 def _list(paths: Sequence[bytes], start: bytes = b"") -> str:
