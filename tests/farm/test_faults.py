@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_when_all_slaves_are_lost_the_build_ends_at_home_and_says_so(farm: Farm,
 
 
 def test_a_slave_that_starts_late_is_used(farm: Farm, project: Path, tmp_path: Path):
-    slow_project(project, 16)
+    slow_project(project, 32)
     master = farm.start_master(project)
     wait_for(lambda: list(project.glob("*.o")), "an object")
     farm.start_slave("late", slots=2)
@@ -114,45 +115,17 @@ def test_ctrl_c_in_the_middle_of_remote_jobs_leaves_nothing(farm: Farm, project:
     assert farm.master(project, "SHELL=/bin/sh", "-n").code == 0, "the farm is still of use"
 
 
-def test_a_remote_failure_that_home_does_not_share_is_counted(farm: Farm, project: Path):
-    """The source includes a linked product, which nobody names, so it is not mirrored."""
-    (project / "Makefile").write_text("all: a.o\na.o: a.c\n\t$(CC) -c a.c\n")
-    (project / "a.c").write_text('#include "odd.so"\n')
-    (project / "odd.so").write_text("int a;\n")
-    built = farm.master(project)
+def test_a_remote_failure_that_home_does_not_share_is_counted(farm: Farm, project: Path, tmp_path: Path):
+    """The source includes a file of this machine's /dev, which no slave is ever given."""
+    with tempfile.NamedTemporaryFile("w", dir="/dev/shm", prefix="dgcc-test-", suffix=".h") as odd:
+        (project / "Makefile").write_text("all: a.o\na.o: a.c\n\t$(CC) -c a.c\n")
+        (project / "a.c").write_text(f'#include "{odd.name}"\n')
+        built = farm.master(project)
     assert built.code == 0, built.err
     assert built.jobs["remote"] == 0 and built.jobs["fallback"] == 1 and built.jobs["failed"] == 0
     [fallback] = built.report["fallbacks"]
     assert fallback["target"] == "a.o"
     assert "with exit code 1, but succeeded at home" in fallback["reason"]
-
-
-def test_a_slave_with_another_compiler_gets_no_job_for_it(project: Path, tmp_path: Path):
-    """The slave runs where /usr/lib/gcc's cc1 is another file: a byte more at its end."""
-    farmkit.needs_root("mounts another file over the compiler's")
-    cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True, check=True).stdout.strip()
-    other = tmp_path / "cc1"
-    shutil.copy(cc1, other)
-    with other.open("ab") as file:
-        file.write(b"\0")
-    slow_project(project, 6, 1)  # the odd slave needs a moment to take stock of its compiler
-    with farmkit.farm(tmp_path / "farm", "same", slots=2) as farm:
-        script = f'mount --bind {other} {cc1} && exec "$@"'
-        log = farm.directory / "odd.log"
-        odd = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", script, "sh", str(farmkit.BIN / "dgcc-slave"), "--naming", farm.naming,
-             "--name", "odd", "--store", str(tmp_path / "odd"), "--slots", "4"],
-            stderr=log.open("wb"), env=dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache")),
-        )  # fmt: skip
-        try:
-            wait_for(lambda: "offers" in log.read_text(), "the odd slave is up")
-            built = farm.master(project)
-            assert built.code == 0 and built.jobs["remote"] == 6 and built.jobs["fallback"] == 0, built.err
-            assert built.report["slaves"]["odd"]["jobs"] == 0
-            assert "is another than the master's" in log.read_text()
-        finally:
-            odd.terminate()
-            odd.wait(20)
 
 
 @pytest.mark.parametrize(

@@ -256,21 +256,6 @@ def test_a_header_that_is_one_file_with_another_is_seen_changed(two: Farm, proje
     assert built.jobs["remote"] == 2, built.err
 
 
-def test_a_link_out_of_the_project_keeps_everything_home_until_it_is_a_root(
-    two: Farm, project: Path, tmp_path: Path
-):
-    write(project, {"Makefile": "all:\n\t$(CC) -Ii1 -Ii2 -c a.c\n", "a.c": '#include "x.h"\nint a = V;\n',
-                    "i1/keep": "", "i2/x.h": "#define V 2\n"})  # fmt: skip
-    write(tmp_path, {"elsewhere/x.h": "#define V 1\n"})
-    (project / "i1/x.h").symlink_to(tmp_path / "elsewhere/x.h")
-    built = two.master(project)
-    assert built.jobs["remote"] == 0 and built.jobs["fallback"] == 1
-    assert f"i1/x.h' leads outside the project: name what it leads to, --root {tmp_path}/elsewhere" in built.err
-    home = (project / "a.o").read_bytes()
-    built = two.master(project, "--root", ".", "--root", str(tmp_path / "elsewhere"), "-B")
-    assert built.jobs["remote"] == 1 and (project / "a.o").read_bytes() == home
-
-
 def test_the_locale_of_recipes_is_the_caller_s(two: Farm, project: Path):
     write(project, {"Makefile": "all:\n\t@echo LC_CTYPE=$$LC_CTYPE\n"})
     clean = ["env", "-u", "LC_ALL", "-u", "LANG", "-u", "LC_CTYPE", f"XDG_CACHE_HOME={two.directory}/cache"]
