@@ -7,7 +7,6 @@ belongs to one thread; only its `blobs` may be read by others.
 import os
 import stat
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 
 from dgcc.store.blobindex import BlobIndex
@@ -15,7 +14,8 @@ from dgcc.store.cache import DigestCache
 from dgcc.store.descent import parent_of
 from dgcc.store.digests import Stamp, digest_files, stamp_of
 from dgcc.store.entry import Entry, Kind, Page
-from dgcc.store.errors import BadVersion, TreeTooLarge, shown
+from dgcc.store.errors import BadVersion
+from dgcc.store.extent import largest, too_large
 from dgcc.store.scan import walk
 from dgcc.store.selection import Selection
 from dgcc.store.versions import PAGE_BYTES, Versions
@@ -90,7 +90,7 @@ class Layer:
 
     def largest(self, count: int = 3) -> list[tuple[bytes, int]]:
         """The directories at the top that hold the most files, directories and links, with how many."""
-        return _largest((entry.path for entry in self._versions.live()), count)
+        return largest((entry.path for entry in self._versions.live()), count)
 
     def ignored(self, path: bytes) -> bool:
         """Whether a pattern of the selection, or an excluded root, keeps `path` out of the layer for good."""
@@ -204,7 +204,7 @@ class Layer:
             and self._takes(entry.path, status)
         ):
             self._written[entry.path] = stamp
-            digest = entry.digest if self._offers(entry.path, stamp.size) else b""
+            digest = entry.digest if self._offers(entry.path, stamp.size, status.st_mode) else b""
             self._put_file(entry.path, status.st_mode, stamp, digest, reliable=False)
 
     def save(self, gone: Iterable[bytes] = ()) -> None:
@@ -231,14 +231,14 @@ class Layer:
     def _takes(self, path: bytes, status: os.stat_result) -> bool:
         return path in self._named or self.selection.lists_file(self._prefix + path, status)
 
-    def _offers(self, path: bytes, size: int) -> bool:
+    def _offers(self, path: bytes, size: int, mode: int) -> bool:
         """Whether a listed file comes with its content."""
         if path in self._named:
             return True
         record = self._versions.record(path)
         # Content once offered is not taken back because the tree has grown.
         large = self._large and (record is None or not record.entry.digest)
-        return self.selection.offers(path, size, large)
+        return self.selection.offers(path, size, mode, large)
 
     def _is_withheld(self, path: bytes, stamp: Stamp) -> bool:
         record = self._versions.record(path)
@@ -298,7 +298,7 @@ class Layer:
         for path, status, link in walk(self.root, below, self.selection, enter, sweep_before_ns, self._excluded):
             seen.add(path)
             if max_files is not None and len(seen) > max_files:
-                raise self._too_large(seen)
+                raise too_large(self.root, seen)
             if stat.S_ISDIR(status.st_mode):
                 self._put_directory(path, status)
             else:
@@ -306,13 +306,6 @@ class Layer:
         for path in self._versions.below(below):
             if path not in seen and not self.selection.hides(path):
                 self._versions.drop(path)
-
-    def _too_large(self, seen: set[bytes]) -> TreeTooLarge:
-        most = ", ".join(f"{shown(self._prefix + name)} ({held})" for name, held in _largest(seen, 3))
-        return TreeTooLarge(
-            f"{shown(self.root)} holds too many files: {len(seen)} were counted before giving up, most of them in "
-            f"{most}; name a smaller root with --root, or list under `ignore` in dgcc.toml what builds do not need"
-        )
 
     def _note(self, path: bytes, status: os.stat_result, link: bytes) -> None:
         """What lies at `path` is no directory."""
@@ -326,8 +319,10 @@ class Layer:
         stamp = stamp_of(status)
         self._note_links(path, status)
         record = self._versions.record(path)
-        if record is not None and record.has(stamp) and (record.entry.digest or not self._offers(path, stamp.size)):
-            return
+        if record is not None and record.has(stamp):
+            awaited = record.entry.withheld and self._offers(path, stamp.size, status.st_mode)
+            if not awaited:
+                return
         self._found[path] = status.st_mode, stamp
 
     def _note_links(self, path: bytes, status: os.stat_result) -> None:
@@ -346,7 +341,7 @@ class Layer:
         self._measure()
         to_read = []
         for path, (mode, stamp) in self._found.items():
-            if not self._offers(path, stamp.size):
+            if not self._offers(path, stamp.size, mode):
                 self._put_file(path, mode, stamp, b"", reliable=True)
                 continue
             remembered = self._remembered.pop(path, None)
@@ -380,11 +375,6 @@ class Layer:
     def _put_file(self, path: bytes, mode: int, stamp: Stamp, digest: bytes, *, reliable: bool) -> None:
         entry = Entry(path, Kind.FILE, stat.S_IMODE(mode), stamp.mtime_ns, stamp.size, digest)
         self._versions.put(entry, stamp.ctime_ns if reliable else -1, stamp.inode)
-
-
-def _largest(paths: Iterable[bytes], count: int) -> list[tuple[bytes, int]]:
-    held = Counter(path.partition(b"/")[0] for path in paths if b"/" in path)
-    return held.most_common(count)
 
 
 def _no_watch(_: bytes) -> None:

@@ -27,10 +27,12 @@ _ELF = b"\x7fELF"
 SOURCE_NAME = re.compile(rb"\.(h|hh|hpp|hxx|h\+\+|inc|inl|ipp|tcc|txx|def|c|cc|cpp|cxx|s|S|i|ii)\Z")
 """The end of a name that a compiler may be led to by an #include or on its command line."""
 
-# What a compiler looks for in several places, or takes without being told (x.h.gch for x.h): were it not readable,
-# the next one would be taken. Names that only a command line or an #include leads to are not among it.
+# What a compiler finds by searching, or takes without being told (x.h.gch for x.h, profiles). An #include of a header
+# that cannot be read is an error, of gcc and clang alike; but for the others the next in the search, or none, would be
+# taken without a word. (So would another file of the name for an assembler's .incbin with -I.)
 _SEARCHED = re.compile(
-    rb"(?:\.(?:h|H|hh|hpp|hxx|h\+\+|hp|inc|inl|inline|ipp|ixx|tcc|tpp|txx|def|tbl|cuh|modulemap|gch|pch)\Z|\.gch/)"
+    rb"(?:\.(?:h|H|hh|hpp|hxx|h\+\+|hp|inc|inl|inline|ipp|ixx|tcc|tpp|txx|def|tbl|cuh|modulemap|gch|pch|gcda|profdata)"
+    rb"\Z|\.gch/)"
 )
 _COMPILED = re.compile(rb"\.(?:c|cc|cp|cpp|cxx|c\+\+|C|CPP|m|mm|s|S|sx|i|ii|cu|f|F|f90|F90|d|go|rs)\Z")
 _SMALL = 4 << 10
@@ -44,7 +46,8 @@ class Selection:
     max_size: the largest file whose content comes unasked, in bytes. skipped: names of what is left out wherever
     it lies, with all that is in it. ignored: patterns as in `ignore.compiled`, relative to the root; what matches
     is not even looked at, nor does naming it help. excluded: absolute directories that are left out, for roots
-    within this one. everything: linked products are part of the layer (of a tree where nothing is built).
+    within this one. everything: linked products are part of the layer, for a tree where nothing is built; they and
+    all programs come with their content, because linkers and compilers pass over what they cannot read.
     whole_files, whole_bytes: a tree with more files, or more bytes in those up to max_size, is a large one.
 
     Raises BadPattern.
@@ -80,13 +83,15 @@ class Selection:
             return True
         return not _PRODUCT.search(path) and not (status.st_mode & 0o111 and is_elf(path))
 
-    def offers(self, path: bytes, size: int, large: bool) -> bool:
+    def offers(self, path: bytes, size: int, mode: int, large: bool) -> bool:
         """Whether a listed file of `size` bytes comes with its content, unasked. large: so is its tree."""
         if size < len(WITHHELD_MARK):
             return True
         if size > self.max_size:
             return False
         if not large or _SEARCHED.search(path):
+            return True
+        if self.everything and (mode & 0o111 or _PRODUCT.search(path)):
             return True
         if b"." not in path.rpartition(b"/")[2]:
             return size <= _SMALL_BARE

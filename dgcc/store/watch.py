@@ -35,6 +35,7 @@ _MASK = int(
     | flags.ONLYDIR
     | flags.DONT_FOLLOW
 )
+_MANY = 100_000  # directories; counting more would take longer than anybody waits for an error
 _HEADER = struct.Struct("iIII")
 # The machine's limit for each user, and that of the user namespace we are in.
 _LIMITS = ("/proc/sys/fs/inotify/max_user_watches", "/proc/sys/user/max_inotify_watches")
@@ -93,18 +94,23 @@ class Watch:
         self._watch_of[directory] = descriptor
 
     def _limit_reached(self) -> WatchError:
-        needed = 0
+        needed = len(self._roots)
         for root in self._roots:
-            needed += 1 + sum(len(names) for _, names, _ in os.walk(root))
+            for _, names, _ in os.walk(root):
+                needed += len(names)
+                if needed > _MANY:
+                    break
         limits = []
         for name in _LIMITS:
             with suppress(OSError, ValueError), open(name) as file:
                 limits.append(int(file.read()))
         limit = min(limits, default=0)
+        more = "more than " if needed > _MANY else ""
         return WatchError(
-            f"cannot watch the tree: it needs {needed} inotify watches, one for each directory, and the "
+            f"cannot watch the tree: it needs {more}{needed} inotify watches, one for each directory, and the "
             f"user's limit of {limit} is used up; raise it, e.g. "
-            f"sysctl fs.inotify.max_user_watches={max(2 * needed, 65536)}"
+            f"sysctl fs.inotify.max_user_watches={max(2 * needed, 65536)}, name a smaller root with --root, or list "
+            "under `ignore` in dgcc.toml what builds do not need"
         )
 
     def drain(self) -> Dirty:

@@ -51,6 +51,7 @@ def _write(root: Path, name: str, size: int = 100) -> Path:
         ("dump", 100_000, False),
         ("Kconfig.debug", 4000, True),
         ("data.bin", 5000, False),
+        ("a.gcda", 5000, True),
         ("b.cc", 100, False),
         ("start.S", 100, False),
     ],
@@ -209,6 +210,7 @@ def test_a_layer_of_everything_has_products_and_programs(root: Path) -> None:
     assert {b"lib/libx.so.1", b"lib/libx.a", b"lib/crt1.o", b"bin/tool"} < _paths(home.layer)
     assert b".git" not in _paths(home.layer) and _withheld(home.layer) == set()
     home.close()
+    _write(root, "share/data", 100_000)
     home = Home(root, selection=Selection(everything=True, whole_files=0))
-    assert b"lib/crt1.o" in _withheld(home.layer)
+    assert _withheld(home.layer) == {b"share/data"}
     home.close()

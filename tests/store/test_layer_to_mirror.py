@@ -141,7 +141,9 @@ def test_a_large_tree_s_mirror_has_placeholders_and_nothing_private(edits: list[
                 withheld = {entry.path: entry.size for entry in home.layer.entries() if entry.withheld}
                 assert picture(mirror.tree) == picture(root, _LARGE, withheld)
                 assert {path for path in picture(root) if mirror.withheld(path)} == withheld.keys()
-                assert not any(path in named or _LARGE.offers(path, size, True) for path, size in withheld.items())
+                assert not any(
+                    path in named or _LARGE.offers(path, size, 0o644, True) for path, size in withheld.items()
+                )
         finally:
             home.close()
             mirror.close()
