@@ -42,9 +42,15 @@ def lay_out(environments: Environments, key: bytes, root: bytes) -> None:
 _FAKE = """#!/bin/sh
 # {remark}
 for word; do
-    case $word in -print-*) echo "${{word#*=}}"; exit ;; esac
+    case $word in
+    -print-search-dirs) echo "libraries: =/nowhere:{place}/lib"; exit ;;
+    -print-file-name=*) ls {place}/lib/"${{word#*=}}" 2>&1; exit ;;
+    -print-resource-dir) echo /nowhere; exit ;;
+    -print-*) echo "${{word#*=}}"; exit ;; esac
 done
 cat >&2 <<END
+clang version 99
+Found candidate GCC installation: {place}/installed/12
 ignoring nonexistent directory "{place}/later"
 #include "..." search starts here:
 #include <...> search starts here:
@@ -65,6 +71,8 @@ class FakeCompiler:
         (self.headers / "a.h").write_text("#define A 1\n")
         (self.headers / "sub/b.h").write_text("#define B 1\n")
         (self.headers / "link.h").symlink_to("a.h")
+        (place / "installed/12").mkdir(parents=True)
+        (place / "installed/12/crtbegin.o").write_text("an object")
         self.driver = place / "gcc"
         self.upgrade("first")
 

@@ -40,7 +40,7 @@ def lies(environment: Environment, path: bytes) -> bool:
 def test_every_name_of_a_compiler_is_one_environment(make: Make) -> None:
     environments = make()
     real = os.path.realpath(found("gcc"))
-    keys = {environments.prepare(Needs((Toolchain(driver),))) for driver in (found("cc"), found("g++"), real)}
+    keys = {environments.prepare(Needs((Toolchain(driver),))) for driver in (found("g++"), real)}
     assert len(keys) == 1
     tools, base = (named(environments, key) for key in keys.pop())
     for question in ("cc1", "cc1plus", "collect2", "lto1"):

@@ -4,10 +4,11 @@ import errno
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from environment.environmentkit import FakeCompiler, Make
+from environment.environmentkit import FakeCompiler, Make, environments_in
 
 from dgcc.master.environment import watching
 from dgcc.master.environment.environments import LOOK_EVERY_S, Environments
@@ -24,6 +25,7 @@ CHANGES = [
     "mv headers/a.h headers/c.h",
     "chmod 600 headers/a.h",
     "ln -sfn sub/b.h headers/link.h",
+    "mkdir -p lib/new && echo > lib/libm.so",
     "mkdir later && echo > later/found.h",
     "sed 's/first/second/' gcc > new && chmod 755 new && mv new gcc",
     "echo '# more' >> gcc",
@@ -40,9 +42,16 @@ def ran(command: str, fake: FakeCompiler) -> None:
     subprocess.run(["sh", "-ec", command], cwd=fake.place, check=True)
 
 
+@pytest.fixture(scope="module")
+def shared(kept: Path) -> Iterator[Environments]:
+    environments = environments_in(kept)
+    yield environments
+    environments.close()
+
+
 @pytest.mark.parametrize("change", CHANGES)
-def test_any_change_makes_another_environment(change: str, fake: FakeCompiler, make: Make) -> None:
-    environments, needs = make(), needs_of(fake)
+def test_any_change_makes_another_environment(change: str, fake: FakeCompiler, shared: Environments) -> None:
+    environments, needs = shared, needs_of(fake)
     assert environments.current(needs) is None
     before = environments.prepare(needs)
     assert environments.current(needs) == before
@@ -88,6 +97,15 @@ def test_a_directory_put_in_anothers_place_is_watched(fake: FakeCompiler, make: 
     environments.prepare(needs)
     ran("echo > headers/sub/more.h", fake)
     assert environments.current(needs) is None
+
+
+def test_another_gcc_beside_clangs_is_a_reason_to_ask_again(fake: FakeCompiler, make: Make) -> None:
+    environments, needs = make(), needs_of(fake)
+    keys = environments.prepare(needs)
+    assert environments.covers(needs, os.fsencode(fake.place / "installed/12/crtbegin.o"))
+    ran("mkdir installed/13", fake)
+    assert environments.current(needs) is None
+    assert environments.prepare(needs) == keys  # it did not say otherwise
 
 
 def test_neighbours_do_not_count(fake: FakeCompiler, make: Make) -> None:

@@ -53,11 +53,15 @@ class Closure:
         self.complete: set[bytes] = set()
         self.replaced: set[bytes] = set()
         self.absent: set[bytes] = set()
+        self._listed: set[bytes] = set()  # directories of which only the names count
         self._watching = watching
         for path in sorted(parts.absent):
             self._reach(path)
         for path in sorted(parts.files):
-            self._reach(path)
+            end = self._reach(path)
+            if end is not None and self.found[end].kind is Kind.DIRECTORY:
+                watching.watch_all(end)
+                self._listed.add(end)
         for path in parts.replaced:
             end = self._reach(path)
             if end is not None and self.found[end].kind is Kind.FILE:
@@ -74,12 +78,12 @@ class Closure:
             if now is None or now[:2] != before[:2] or now.link != before.link or now.stamp != before.stamp:
                 return False
             # Names that come or go in a directory change its time.
-            if before.kind is Kind.DIRECTORY and now.mtime_ns != before.mtime_ns and self._is_complete(path):
+            if before.kind is Kind.DIRECTORY and now.mtime_ns != before.mtime_ns and self._counts(path):
                 return False
         return not any(os.path.lexists(path) for path in self.absent)
 
-    def _is_complete(self, path: bytes) -> bool:
-        return any(within(path, top) for top in self.complete)
+    def _counts(self, path: bytes) -> bool:
+        return path in self._listed or any(within(path, top) for top in self.complete)
 
     # ---- Walking -------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 class Parts:
     """Absolute paths, as programs name them: symlinks and ".." in them are followed when they are looked at.
 
-    files: with every symlink on the way. trees: directories with all below. absent: nothing was there; should
-    something appear, the answers were others. replaced: programs of `files` in whose place our own stands.
+    files: with every symlink on the way; of a directory among them it counts which names it has. trees:
+    directories with all below. absent: nothing was there; should something appear, the answers were others.
+    replaced: programs of `files` in whose place our own stands.
     """
 
     files: frozenset[bytes] = frozenset()

@@ -34,6 +34,7 @@ _LIBCXX = b"libc++.so libc++.so.1 libc++abi.so libc++abi.so.1 libunwind.so libun
 _LANGUAGES = (b"c", b"c++")
 _SEARCH = re.compile(rb'^#include "\.\.\." search starts here:$(.*?)^End of search list\.$', re.M | re.S)
 _IGNORED = re.compile(rb'^ignoring nonexistent directory "(/.*)"$', re.M)
+_LIBRARY_PLACES = re.compile(rb"^libraries: =?(/.*)$", re.M)
 _COLLECT = re.compile(rb"^COLLECT_GCC=(.+)$", re.M)
 _INSTALLATION = re.compile(rb"^(?:Found candidate|Selected) GCC installation: (/.+)$", re.M)
 _CONFIGURATION = re.compile(rb"^Configuration file: (/.+)$", re.M)
@@ -47,6 +48,8 @@ class Compiler:
     def __init__(self, toolchain: Toolchain, questions: Questions, programs: Programs) -> None:
         self._driver, self._options = toolchain.driver, toolchain.options
         self._questions, self._programs = questions, programs
+        self._files: dict[bytes, bytes | None] = {}  # the compiler's files, by name
+        self._places: list[bytes] | None = None  # where it looks for them; empty if it does not say
         if not is_program(self._driver):
             raise EnvironmentTrouble(f"there is no compiler '{shown(self._driver)}' that can be run")
         if is_prefix(self._driver):
@@ -82,6 +85,9 @@ class Compiler:
         linkables = self._linkables()
         for name in names:
             linkables.add_library(name, to)
+            self._note_places(
+                (name[1:],) if name.startswith(b":") else (b"lib" + name + b".so", b"lib" + name + b".a"), to
+            )
 
     # ---- Questions -----------------------------------------------------------------------------------------
 
@@ -106,10 +112,28 @@ class Compiler:
 
     def _find(self, name: bytes) -> bytes | None:
         """The compiler's file of this name."""
-        found = self._ask(b"-print-file-name=" + name)
-        return found if found.startswith(b"/") and os.path.isfile(found) else None
+        if name not in self._files:
+            found = b""
+            if self._may_have(name):
+                found = self._ask(b"-print-file-name=" + name)
+            self._files[name] = found if found.startswith(b"/") and os.path.isfile(found) else None
+        return self._files[name]
+
+    def _may_have(self, name: bytes) -> bool:
+        """Whether it is worth asking for a file: many names are another system's, and each costs a process."""
+        if self._places is None:
+            said = _LIBRARY_PLACES.search(self._ask(b"-print-search-dirs"))
+            self._places = said[1].split(b":") if said is not None else []
+        return not self._places or any(os.path.isfile(os.path.join(place, name)) for place in self._places)
+
+    def _note_places(self, names: Iterable[bytes], to: Collection) -> None:
+        """These were looked for in all the compiler's directories: where they are not, they would have counted."""
+        names = list(names)
+        for place in dict.fromkeys(map(os.path.realpath, self._places or ())):
+            to.absent.update(place + b"/" + name for name in names)
 
     def _find_all(self, names: Iterable[bytes]) -> list[bytes]:
+        names = [name for name in names if self._may_have(name)]
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1), "ask-compiler") as pool:
             return [path for path in pool.map(self._find, names) if path is not None]
 
@@ -181,6 +205,7 @@ class Compiler:
         linkables = self._linkables()
         for path in self._find_all(names):
             linkables.add(path, to)
+        self._note_places(names, to)
 
     def _add_clang(self, said: bytes, to: Collection) -> None:
         resources = self._ask(b"-print-resource-dir")
@@ -192,6 +217,7 @@ class Compiler:
             to.files.add(runtime)
         # It chooses a gcc by the version in the directory's name, among those that have this file.
         for installation in _INSTALLATION.findall(said):
+            to.files.add(os.path.dirname(installation))  # another one would be another candidate
             for multilib in _MULTILIBS:
                 place = installation + multilib + b"/crtbegin.o"
                 if os.path.isfile(place):
