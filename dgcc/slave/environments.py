@@ -254,7 +254,8 @@ class EnvironmentPool:
         brought = fetch.brought
         log.info(
             "environment %s: %d files, %d MB: %d MB here, %d MB from peers, %d MB from the master, %.1f s",
-            place.key.hex()[:6], sum(entry.kind is Kind.FILE for entry in entries), place.size // 1_000_000,
+            place.key.hex()[:6], sum(entry.kind is Kind.FILE for entry in entries),
+            sum({entry.digest: entry.size for entry in entries}.values()) // 1_000_000,
             brought.here // 1_000_000, brought.peers // 1_000_000, brought.master // 1_000_000,
             time.monotonic() - start,
         )  # fmt: skip

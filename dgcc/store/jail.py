@@ -18,12 +18,12 @@ from pathlib import Path
 
 import dgcc
 from dgcc.store.errors import StoreError
-from dgcc.store.jailspec import HOST_SYSTEM, NOBODY, BadSpec, Bind, JailSpec, Overlay
+from dgcc.store.jailspec import NOBODY, BadSpec, Bind, JailSpec, Overlay
 from dgcc.store.jailtty import Terminal
 from dgcc.store.upper import Change, Ignored, changes, remove_scratch
 
 __all__ = [
-    "BINARY", "HOST_SYSTEM", "NOBODY", "BadSpec", "Bind", "Change", "Ignored", "JailCancelled",
+    "BINARY", "NOBODY", "BadSpec", "Bind", "Change", "Ignored", "JailCancelled",
     "JailDeadline", "JailError", "JailFailed", "JailOutputLimit", "JailResult", "JailRun", "JailSpec",
     "Overlay", "Terminal", "changes", "probe", "remove_scratch", "run",
 ]  # fmt: skip
@@ -309,7 +309,6 @@ def _try(place: Path, outside: tuple[int, int]) -> str | None:
         argv=(b"self-test",),
         env=(),
         cwd=b"/probe",
-        binds=(),
         self_test=True,
         overlays=(Overlay(b"/probe", (os.fsencode(lower),)),),
         outside_uid=outside[0],

@@ -39,13 +39,6 @@ class Overlay:
     writable: bool = True
 
 
-HOST_SYSTEM = tuple(
-    Bind(path, path, optional=True)
-    for path in (b"/usr", b"/bin", b"/sbin", b"/lib", b"/lib32", b"/libx32", b"/lib64", b"/etc", b"/opt")
-)
-"""The directories of the host that hold its programs, for jails that use the host's own toolchain."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JailSpec:
     """All that makes up one job in its jail. Paths are absolute and normalised, as bytes.
@@ -71,7 +64,7 @@ class JailSpec:
     outside_uid: int = NOBODY
     outside_gid: int = NOBODY
     hostname: bytes = b""
-    binds: tuple[Bind, ...] = HOST_SYSTEM
+    binds: tuple[Bind, ...] = ()
     overlays: tuple[Overlay, ...] = ()
     tmpfs: tuple[bytes, ...] = ()
     rlimits: tuple[tuple[str, int], ...] = (("core", 0),)

@@ -8,6 +8,7 @@ from typing import Any
 from dgcc.store.entry import Kind
 from dgcc.store.jail import (
     NOBODY,
+    Bind,
     Change,
     Ignored,
     JailResult,
@@ -20,6 +21,12 @@ from dgcc.store.jail import (
 
 ROOT = os.geteuid() == 0
 OUTSIDE = (NOBODY, NOBODY) if ROOT else (os.geteuid(), os.getegid())
+
+HOST_SYSTEM = tuple(
+    Bind(path, path, optional=True)
+    for path in (b"/usr", b"/bin", b"/sbin", b"/lib", b"/lib32", b"/libx32", b"/lib64", b"/etc", b"/opt")
+)
+"""The directories of this host that hold its programs."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ class Place:
             argv=(b"sh", b"-c", script.encode()),
             env=(b"PATH=/usr/bin:/bin",),
             cwd=self.inside,
+            binds=HOST_SYSTEM,
             overlays=(Overlay(self.inside, (os.fsencode(self.lower),)),),
         )
         return replace(spec, **changed)

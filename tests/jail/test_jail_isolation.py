@@ -4,9 +4,9 @@ import os
 import socket
 
 import pytest
-from jail.jailplace import OUTSIDE, Place
+from jail.jailplace import HOST_SYSTEM, OUTSIDE, Place
 
-from dgcc.store.jail import HOST_SYSTEM, Bind, JailFailed, remove_scratch, run
+from dgcc.store.jail import Bind, JailFailed, remove_scratch, run
 
 
 @pytest.mark.parametrize(("uid", "gid"), [(1000, 1000), (1234567, 7654321), (0, 0), (1, 2)])

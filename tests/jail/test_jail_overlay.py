@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jail.jailplace import ROOT, Place
+from jail.jailplace import HOST_SYSTEM, ROOT, Place
 
 from dgcc.store.entry import Kind
 from dgcc.store.jail import (
-    HOST_SYSTEM,
     Bind,
     Change,
     Ignored,
