@@ -137,6 +137,17 @@ def test_what_another_environment_here_has_is_not_fetched_again(top: Path, syste
     assert len(master.asked) == 1
 
 
+def test_content_at_many_paths_is_fetched_once(top: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dgcc.slave.fetch._BATCH_FILES", 3)
+    for number in range(7):
+        shutil.copy2(system / "usr/include/deep/h5.h", system / f"usr/{number}.h")
+    master = Given(system)
+    with pool_at(top).use([Need(master.keys[0])], master) as here:
+        assert same(here.trees[0], system)
+    small = [entry.digest for entry in entries_of(system) if entry.kind is Kind.FILE and entry.size < LARGE]
+    assert sorted(digest for digest in master.asked if digest in small) == sorted(set(small))
+
+
 class Wrong(Given):
     """A peer with a fault of some kind."""
 
@@ -341,6 +352,21 @@ def test_those_who_waited_for_a_failure_share_it(top: Path, system: Path) -> Non
     assert (len(failures), master.looked) == (5, 1)
     other = Given(system)  # another master is asked all the same
     with pool.use([Need(master.keys[0])], other) as here:
+        assert same(here.trees[0], system)
+
+
+def test_a_full_disk_leaves_nothing_behind(top: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    master = Given(system)
+    pool = pool_at(top)
+    with monkeypatch.context() as patch:
+        patch.setattr("dgcc.store.mirror.Mirror.apply", full)
+        with pytest.raises(OSError, match="No space left"), pool.use([Need(master.keys[0])], master):
+            pass
+    assert os.listdir(top / "pool") == []
+    with pool.use([Need(master.keys[0])], master) as here:
         assert same(here.trees[0], system)
 
 
