@@ -1,7 +1,6 @@
 """A farm in trouble: slaves that die, stop or leave, builds that are interrupted, peers that do not fit."""
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
