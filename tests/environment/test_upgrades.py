@@ -115,6 +115,19 @@ def test_neighbours_do_not_count(fake: FakeCompiler, make: Make) -> None:
     assert environments.current(needs) == keys
 
 
+def test_whose_path_it_is_does_not_matter(fake: FakeCompiler, make: Make, tmp_path: Path) -> None:
+    place, needs = tmp_path / "some/bin", needs_of(fake)
+    place.mkdir(parents=True)
+    before, environments = make().prepare(needs), make(PATH=f"/usr/local/bin:{place}:/usr/bin:/bin")
+    assert environments.prepare(needs) == before
+    # But a tool that is found there, and runs instead of the usual one, does.
+    (place / "sed").write_text("#!/bin/sh\n")
+    (place / "sed").chmod(0o755)
+    assert environments.current(needs) is None
+    assert environments.prepare(needs)[0] == before[0]
+    assert environments.prepare(needs)[1] != before[1]
+
+
 def test_two_compilers_side_by_side(fake: FakeCompiler, tmp_path: Path, make: Make) -> None:
     other = FakeCompiler(tmp_path / "other")
     environments = make()

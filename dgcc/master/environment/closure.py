@@ -55,8 +55,10 @@ class Closure:
         self.absent: set[bytes] = set()
         self._listed: set[bytes] = set()  # directories of which only the names count
         self._watching = watching
-        for path in sorted(parts.absent):
+        for path in parts.absent:
             self._reach(path)
+        # The way to nothing is watched, but part of nothing: whose PATH leads where does not matter to a slave.
+        self._around, self.found = self.found, {}
         for path in sorted(parts.files):
             end = self._reach(path)
             if end is not None and self.found[end].kind is Kind.DIRECTORY:
@@ -73,7 +75,7 @@ class Closure:
 
     def unchanged(self) -> bool:
         """Whether all is still there as it was found, by its inode; takes some microseconds for each path."""
-        for path, before in self.found.items():
+        for path, before in (*self.found.items(), *self._around.items()):
             now = _look(path)
             if now is None or now[:2] != before[:2] or now.link != before.link or now.stamp != before.stamp:
                 return False

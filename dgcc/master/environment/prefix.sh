@@ -1,9 +1,9 @@
 #!/bin/sh
-# Stands on slaves where ccache, distcc, icecc or sccache stands at home: there is nothing to cache or to send on.
+# Stands on slaves where ccache, distcc and their like stand at home: there is nothing to cache or to send on.
 # Called by such a name, it runs the command that follows; by a compiler's name, that compiler, the next in PATH.
 name=${0##*/}
 case $name in
-ccache | distcc | icecc | sccache)
+ccache | distcc | icecc | sccache | homcc | buildcache | nocc)
     while :; do
         case ${1-} in
         *=*) shift ;; # a setting of ccache for this one run

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from dgcc.master.environment.parts import Collection
 from dgcc.master.environment.questions import Questions, is_program
+from dgcc.master.verdict.compilers import PREFIXES
 
-NAMES = frozenset((b"ccache", b"distcc", b"icecc", b"sccache"))
-"""What they are called. The script prefix.sh knows them, too."""
+NAMES = PREFIXES
+"""What they are called: those that the verdict lets travel. The script prefix.sh knows them, too."""
 
 SHIM = Path(__file__).with_name("prefix.sh")
 """What stands in their place: runs the command that follows, or the next compiler in PATH."""
