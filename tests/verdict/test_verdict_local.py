@@ -109,8 +109,8 @@ gcc -c foo.c -D$'x' | differently
 eval gcc -c foo.c | eval is not a command
 . ./env.sh; gcc -c foo.c | . is not a command
 source ./env.sh; gcc -c foo.c | source is not a command
-while true; do gcc -c foo.c; done | go on after
-until gcc -c foo.c; do :; done | go on after
+while true; do gcc -c foo.c; done | loop that may go on
+until gcc -c foo.c; do :; done | loop that may go on
 f() { gcc -c foo.c; }; f | function
 [[ -f foo.c ]] && gcc -c foo.c | [[ ]]
 time gcc -c foo.c | time

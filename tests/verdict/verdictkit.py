@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dgcc.master.verdict import Verdict, decide
+from dgcc.master.verdict import Rules, Verdict, decide
 from dgcc.master.verdict.native import Edits
 from dgcc.master.verdict.world import Found, Kind, World
 
@@ -131,6 +131,8 @@ def judge(
     shell: tuple[bytes, ...] = (b"/bin/sh", b"-c"),
     machine: Machine = TREE,
     roots: tuple[bytes, ...] = (ROOT,),
+    rules: Rules = Rules(),  # noqa: B008 (a frozen value)
+    target: bytes = b"",
 ) -> Verdict:
     """Judge a shell line as make would run it."""
     text = line if isinstance(line, bytes) else line.encode()
@@ -140,14 +142,18 @@ def judge(
         cwd,
         {b"PATH": b"/usr/bin:/bin", **(env or {})},
         roots,
+        rules,
+        target,
         world=machine.world(),
     )
 
 
-def judge_argv(*argv: str, cwd: bytes = ROOT, env: Mapping[bytes, bytes] | None = None) -> Verdict:
+def judge_argv(
+    *argv: str, cwd: bytes = ROOT, env: Mapping[bytes, bytes] | None = None, machine: Machine = TREE
+) -> Verdict:
     """Judge a command that make runs without a shell."""
     words = tuple(word.encode() for word in argv)
     program = words[0] if words else b""
     return decide(
-        program, words, cwd, {b"PATH": b"/usr/bin:/bin", **(env or {})}, (ROOT,), world=TREE.world()
+        program, words, cwd, {b"PATH": b"/usr/bin:/bin", **(env or {})}, (ROOT,), world=machine.world()
     )

@@ -6,7 +6,7 @@ import re
 _SEPARATOR = re.compile(rb"(?:\\\n|[ \t])*(?:&&|\|\||[;&|(){}\n`!]|\$\()")
 _WORD = re.compile(rb"(?:\\\n|[ \t])*([^\s;&|()<>`]+)")
 _ASSIGNMENT = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=")
-_KEYWORDS = frozenset(b"if then else elif do while until case for in time exec env command nice".split())
+_KEYWORDS = frozenset(b"if then else elif do while until case for in time exec env command nice !".split())
 _QUOTES = bytes.maketrans(b"", b"")
 
 

@@ -141,7 +141,7 @@ def _valued(found: Compile, word: bytes, words: Iterator[bytes]) -> None:
         if word == option or word.startswith(option):
             value = word[len(option):].removeprefix(b"=") if word != option else _next(words, word)
             found.sysroot = value
-            found.steering.append(b"%b%b%b" % (option, b"=" if option == b"--sysroot" else b"", value))
+            found.steering += (b"--sysroot=" + value,) if option == b"--sysroot" else (option, value)
             found.directories.append((option, value))
             return
     for option in (b"-iprefix", b"-iwithprefixbefore", b"-iwithprefix", b"-iwithsysroot"):

@@ -146,6 +146,8 @@ def _named_file(option: bytes, path: bytes, command: Compile, cwd: bytes, found:
                     found.uses(beside, cwd, "the precompiled header")
 
 
+# Of these, the value is always a path.
+_PATH_OPTIONS = (b"--sysroot", b"-isysroot", b"--gcc-toolchain", b"--gcc-install-dir", b"-resource-dir")
 _ANY = re.compile(rb"[^/]+")
 
 
@@ -192,8 +194,10 @@ def _steering(command: Compile, choice: Choice, cwd: bytes) -> tuple[bytes, ...]
     """Return the options by which the compiler finds other programs, headers or libraries, their paths absolute."""
     found: list[bytes] = []
     for word in command.steering:
+        if found and found[-1] in _PATH_OPTIONS:
+            word = normal(absolute(word, cwd))
         option, equals, value = word.partition(b"=")
-        if equals and b"/" in value and not value.startswith(b"/"):
+        if equals and value[:1] not in (b"/", b"") and (option in _PATH_OPTIONS or b"/" in value):
             word = option + b"=" + normal(absolute(value, cwd))
         found.append(word)
     found += [b"-B" + normal(absolute(path, cwd)) + (b"/" if path[-1:] == b"/" else b"")

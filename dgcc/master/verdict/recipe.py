@@ -7,7 +7,7 @@ from collections.abc import Sequence as Words
 
 from dgcc.master.verdict.failing import ends_in_exit, exits, fails
 from dgcc.master.verdict.places import Places
-from dgcc.master.verdict.shellnames import assigned, pattern_of
+from dgcc.master.verdict.shellnames import assigned, matches, reads_on
 from dgcc.master.verdict.shellstart import shell_arguments
 from dgcc.master.verdict.shellsyntax import parse
 from dgcc.master.verdict.shelltree import (
@@ -22,7 +22,6 @@ from dgcc.master.verdict.shelltree import (
     Sequence,
     Simple,
     While,
-    Word,
 )
 from dgcc.master.verdict.shellvalue import Scope
 from dgcc.master.verdict.stayshome import StaysHome, show
@@ -208,6 +207,8 @@ class Recipe:
 
     def _while(self, command: While) -> None:
         # What the loop sets may be set already when it is read: in all rounds but the first.
+        if not reads_on(command.condition):
+            raise StaysHome("the shell line has a loop that may go on for ever")
         for name in assigned(command.condition) | assigned(command.body):
             self._scope.variables[name] = None
         before = self._cwd
@@ -223,7 +224,7 @@ class Recipe:
     def _case(self, command: Case, heard: bool) -> None:
         value = self._scope.value(command.word)
         for patterns, body in command.branches:
-            answer = self._matches(value, patterns)
+            answer = matches(value, patterns)
             if answer is False:
                 continue
             self._conditional += not answer
@@ -234,18 +235,6 @@ class Recipe:
                 return
             if self._cwd != before:
                 raise StaysHome("the shell line changes the directory in only some cases")
-
-    def _matches(self, value: bytes | None, patterns: tuple[Word, ...]) -> bool | None:
-        """Tell whether a value matches one of a case's patterns; None where that is not known."""
-        known = True
-        for word in patterns:
-            shape = pattern_of(word)
-            if shape is not None and value is not None and re.fullmatch(shape, value, re.DOTALL):
-                return True if known else None
-            if shape == b".*":
-                return True if known else None
-            known = known and shape is not None and value is not None
-        return False if known else None
 
     # ---- Simple commands ----
 

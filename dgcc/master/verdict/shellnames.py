@@ -1,4 +1,4 @@
-"""What a part of a shell line may set, and what the patterns of a case match."""
+"""What a part of a shell line may set, what the patterns of a case match, and which loops end."""
 
 import re
 
@@ -28,6 +28,15 @@ def assigned(body: Sequence) -> set[bytes]:
     return names
 
 
+def reads_on(condition: Sequence) -> bool:
+    """Tell whether a loop's condition is a `read`, which comes to an end with what there is to read."""
+    last = condition.items[-1] if condition.items else None
+    if last is None or last.rest or last.first.negated or len(last.first.commands) != 1:
+        return False
+    command = last.first.commands[0]
+    return isinstance(command, Simple) and command.words[:1] == (b"read",)
+
+
 def _assigned(command: Command) -> set[bytes]:
     match command:
         case Simple():
@@ -52,7 +61,7 @@ def _assigned(command: Command) -> set[bytes]:
             return set().union(*(assigned(part) for _, part in command.branches))
 
 
-def pattern_of(word: Word) -> bytes | None:
+def _pattern_of(word: Word) -> bytes | None:
     """Return the pattern of a case as a regular expression; None where the shell computes it, or for brackets."""
     if isinstance(word, bytes):
         return re.escape(word)
@@ -67,3 +76,16 @@ def pattern_of(word: Word) -> bytes | None:
         else:
             found += re.escape(part.name).replace(rb"\*", b".*").replace(rb"\?", b".")
     return found
+
+
+def matches(value: bytes | None, patterns: tuple[Word, ...]) -> bool | None:
+    """Tell whether a value matches one of a case's patterns; None where that is not known."""
+    known = True
+    for word in patterns:
+        shape = _pattern_of(word)
+        if shape is not None and value is not None and re.fullmatch(shape, value, re.DOTALL):
+            return True if known else None
+        if shape == b".*":
+            return True if known else None
+        known = known and shape is not None and value is not None
+    return False if known else None
