@@ -118,6 +118,20 @@ def test_options_lead_to_other_headers(make: Make, tmp_path: Path) -> None:
     assert not environments.covers(led, b"/usr/include/stdio.h")
 
 
+def test_a_wrapper_brings_the_compiler_behind_it(make: Make, tmp_path: Path) -> None:
+    inner, outer = tmp_path / "inner", tmp_path / "arm-gcc"
+    inner.write_text('#!/bin/sh\nexec gcc -nostdinc "$@"\n')
+    outer.write_text(f'#!/bin/sh\n# see /bin/nothing\nexec {inner} -isystem {tmp_path}/headers "$@"\n')
+    (tmp_path / "headers").mkdir()
+    for script in (inner, outer):
+        script.chmod(0o755)
+    environments, needs = make(), Needs((Toolchain(os.fsencode(outer)),))
+    tools = named(environments, environments.prepare(needs)[0])
+    assert all(lies(tools, os.fsencode(script)) for script in (inner, outer))
+    assert lies(tools, found("gcc")) and lies(tools, os.path.realpath(found("gcc")))
+    assert tools.complete == {os.fsencode(tmp_path / "headers")}
+
+
 def test_libraries_of_a_link(make: Make) -> None:
     """libm.so and libm.a may be linker scripts; what they name comes with them."""
     environments = make()

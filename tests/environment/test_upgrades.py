@@ -134,7 +134,9 @@ def test_two_compilers_side_by_side(fake: FakeCompiler, tmp_path: Path, make: Ma
     first, second = environments.prepare(needs_of(fake)), environments.prepare(needs_of(other))
     assert first[0] != second[0]
     assert first[1] == second[1]
-    assert environments.prepare(needs_of(fake, other)) == (first[0], second[0], first[1])
+    together = (first[0], second[0], first[1])
+    assert environments.current(needs_of(fake, other)) == together  # nothing is left to look at
+    assert environments.prepare(needs_of(fake, other)) == together
     fake.upgrade("second")
     assert environments.prepare(needs_of(other)) == second
     assert environments.prepare(needs_of(fake))[0] not in (first[0], second[0])

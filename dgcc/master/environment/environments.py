@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,14 @@ class _Wish:
     programs: tuple[bytes, ...] = ()
 
 
+_Request = tuple[tuple[Toolchain, ...], tuple[bytes, ...], tuple[tuple[int, bytes], ...]]
+
+
+def _request(needs: Needs) -> _Request:
+    """The part of a recipe's needs that decides about environments; the paths are other layers' matter."""
+    return needs.toolchains, needs.programs, needs.libraries
+
+
 @dataclass(slots=True)
 class _State:
     """An environment as of a number of changes of the system."""
@@ -83,7 +91,7 @@ class Environments:
         self._preparing = threading.Lock()
         self._states: dict[_Wish, _State] = {}
         self._troubles: dict[_Wish, tuple[int, float, str]] = {}
-        self._ready: dict[Needs, tuple[int, tuple[bytes, ...]]] = {}
+        self._ready: dict[_Request, tuple[int, tuple[bytes, ...]]] = {}
         self._doubtful: deque[bytes] = deque()  # paths below "/" of which somebody found other content
         self._by_key: dict[bytes, Environment] = {}
 
@@ -99,8 +107,14 @@ class Environments:
 
         None: call `prepare` on the worker thread, then use what that returns.
         """
-        ready = self._ready.get(needs)
-        return ready[1] if ready is not None and ready[0] == self._changes() else None
+        at = self._changes()
+        ready = self._ready.get(_request(needs))
+        if ready is not None and ready[0] == at:
+            return ready[1]
+        # New needs may be made up of what others have asked for.
+        states = [self._states.get(wish) for wish in self._wishes(needs)]
+        known = [state for state in states if state is not None and state.at == at]
+        return self._answer(needs, at, known) if len(known) == len(states) else None
 
     def changes(self, layer: str, since: int, limit_bytes: int = PAGE_BYTES) -> Page:
         """Entries of an environment by its layer's name. Raises UnknownLayer, BadVersion."""
@@ -118,7 +132,7 @@ class Environments:
     def covers(self, needs: Needs, path: bytes) -> bool:
         """Whether an absolute path is in the environments of `needs`, which were prepared; if it is a directory,
         with all below it."""
-        ready = self._ready.get(needs)
+        ready = self._ready.get(_request(needs))
         return ready is not None and covered([self._by_key[key] for key in ready[1]], path)
 
     def _changes(self) -> int:
@@ -151,9 +165,12 @@ class Environments:
                     break
             else:
                 raise EnvironmentTrouble("files of the system that this needs change again and again")
-            keys = tuple(dict.fromkeys(state.environment.key for state in states))
-            self._ready[needs] = at, keys
-            return keys
+            return self._answer(needs, at, states)
+
+    def _answer(self, needs: Needs, at: int, states: Iterable[_State]) -> tuple[bytes, ...]:
+        keys = tuple(dict.fromkeys(state.environment.key for state in states))
+        self._ready[_request(needs)] = at, keys
+        return keys
 
     def _wishes(self, needs: Needs) -> list[_Wish]:
         wishes = []
