@@ -1,6 +1,7 @@
 """The reading of shell lines against real shells: what words become, and whether a failure is heard."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from dgcc.master.verdict.shelltree import Simple
 from dgcc.master.verdict.shellvalue import Scope
 from dgcc.master.verdict.stayshome import StaysHome
 
-ENV = {b"one": b"1", b"two": b"a b", b"spaced": b"  x  y ", b"empty": b"", b"star": b"q*"}
+ENV = {b"one": b"1", b"two": b"a b", b"spaced": b"  x  y ", b"empty": b"", b"star": b"q*", b"path": b"a/b/x.c"}
 SHELLS = ["/bin/sh", "/bin/bash"]
 
 WORD_PIECES = st.sampled_from(
@@ -62,6 +63,21 @@ WORD_PIECES = st.sampled_from(
         "$(basename /q/w.c)",
         "$(dirname q/w.c)",
         "/",
+        "${one:-x}",
+        "${two:-x}",
+        "${empty:-x.c}",
+        "${unset:-x}",
+        '"${empty-x}"',
+        "${unset-x}",
+        "${unset+x}",
+        "${one:+y}",
+        "${empty:+y}",
+        "${one%1}",
+        "${path##*/}",
+        "${path#*/}",
+        "${path%.c}",
+        '"${path%%c}"',
+        "${path#a}",
     ]
 )
 
@@ -101,6 +117,14 @@ def test_words_become_what_the_shell_makes_of_them(shell: str, texts: list[str])
         assert output == b"\0".join(b"<%b>" % word for word in words[2:] or [b""]), line
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which some of the lines have something to read."""
+    directory = tmp_path_factory.mktemp("shell")
+    (directory / "foo.c").write_text("one\ntwo\n")
+    return directory
+
+
 SIMPLE = st.sampled_from(
     ["true", "false", ":", "gcc -c foo.c", "gcc -c foo.c", "gcc -c foo.c", "exit 1", "exit 0", "set -e", "set +e"]
 )
@@ -125,20 +149,51 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         inner.map(lambda p: f"{{ {p}; }} || exit $?"),
         triple.map(lambda p: f"{p[0]} && {p[1]} || {p[2]}"),
         inner.map(lambda p: f"{p} || {{ rm -f x; false; }}"),
+        triple.map(lambda p: f"case a in a) {p[0]};; b) {p[1]};; *) {p[2]};; esac"),
+        triple.map(lambda p: f"case $X in a) {p[0]};; b|*.c) {p[1]};; *) {p[2]};; esac"),
+        pair.map(lambda p: f"case b in a) {p[0]};; esac; {p[1]}"),
+        inner.map(lambda p: f"while read x; do {p}; done < foo.c"),
+        inner.map(lambda p: f"echo a | while read x; do {p}; done"),
+        inner.map(lambda p: f"trap '{p}' EXIT".replace("set -e; ", "")),
+        inner.map(lambda p: f"read x <<E\ntext\nE\n{p}"),
     )
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 @given(st.recursive(SIMPLE, compound, max_leaves=7), st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_a_compile_that_fails_fails_a_line_that_travels(shell: str, line: str, errexit: bool) -> None:
+def test_a_compile_that_fails_fails_a_line_that_travels(shell: str, place: Path, line: str, errexit: bool) -> None:
     flags = ("-e", "-c") if errexit else ("-c",)
     verdict = judge(line, shell=(shell.encode(), *(flag.encode() for flag in flags)))
     if not verdict.remote:
         return
     script = f"gcc() {{ echo failed >&2; return 1; }}\nrm() {{ :; }}\n{line}"
-    run = subprocess.run([shell, *flags, script], capture_output=True)
+    run = subprocess.run([shell, *flags, script], capture_output=True, cwd=place)
     assert run.returncode != 0 or b"failed" not in run.stderr, line
+
+
+HERE_PIECES = st.sampled_from(
+    ["a b", "$one", "${two}", "$empty", "\\", "\\$", "'", '"', "`echo hi`", "\n", "\t", "$(pwd)", "*", "E", "#"]
+)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@given(st.lists(HERE_PIECES, max_size=10).map("".join), st.sampled_from(["<<E", "<<-E", "<<'E'", "<<-\\E"]))
+@settings(max_examples=60, deadline=None)
+def test_here_documents_are_what_the_shell_makes_of_them(shell: str, text: str, operator: str) -> None:
+    line = f"cat {operator}\n{text}\nE\n"
+    try:
+        body = parse(line.encode())
+    except StaysHome:
+        return
+    command = body.items[0].first.commands[0]
+    assert isinstance(command, Simple) and command.words == (b"cat",)
+    scope = Scope({}, ENV, lambda: b"/", lambda path: False, lambda body: None)
+    value = scope.value(command.redirects[0].target)
+    env = {**ENV, b"PATH": b"/bin:/usr/bin"}
+    run = subprocess.run([shell, "-c", line.encode()], env=env, cwd="/", capture_output=True)
+    if len(body.items) == 1 and value is not None:
+        assert run.stdout == value, line
 
 
 def test_the_strategy_above_finds_lines_that_travel() -> None:

@@ -65,7 +65,11 @@ def left_out(prefix: bytes, found: Gathered) -> None:
 def _behind(name: bytes, front: bytes, cwd: bytes, found: Gathered) -> bytes | None:
     """Find the next `name` in PATH that does not lead to what is behind `front`, as the prefixes themselves do."""
     before = found.places.probe(front)
-    for entry in found.env.get(b"PATH", b"/bin:/usr/bin").split(b":"):
+    entries = found.env.get(b"PATH", b"/bin:/usr/bin").split(b":")
+    own = os.path.dirname(front)
+    if own in entries:  # what stands in its place on a slave looks behind its own directory
+        entries = entries[len(entries) - entries[::-1].index(own):]
+    for entry in entries:
         path = found.places.lookup(name, cwd, {b"PATH": entry})
         there = None if path is None else found.places.probe(path)
         if path is not None and there is not None and before is not None and there.real != before.real:

@@ -45,7 +45,7 @@ def compile_command(
     command = read_options(given)
     _check_sources(command, fed, found)
     products = _files(command, cwd, found)
-    chain = Toolchain(choice.path, _steering(command, choice, cwd))
+    chain = Toolchain(choice.path, _steering(command, choice, cwd, found))
     number = found.toolchain(chain)
     if command.links():
         link(command, number, cwd, found)
@@ -190,23 +190,25 @@ def _profile(option: bytes, value: bytes, command: Compile, cwd: bytes, found: G
         found.uses(os.path.join(value, name), cwd, "the profile")
 
 
-def _steering(command: Compile, choice: Choice, cwd: bytes) -> tuple[bytes, ...]:
+def _steering(command: Compile, choice: Choice, cwd: bytes, found: Gathered) -> tuple[bytes, ...]:
     """Return the options by which the compiler finds other programs, headers or libraries, their paths absolute."""
-    found: list[bytes] = []
+    options: list[bytes] = []
     for word in command.steering:
-        if found and found[-1] in _PATH_OPTIONS:
+        if options and options[-1] in _PATH_OPTIONS:
             word = normal(absolute(word, cwd))
         option, equals, value = word.partition(b"=")
-        if equals and value[:1] not in (b"/", b"") and (option in _PATH_OPTIONS or b"/" in value):
+        if equals and value[:1] not in (b"/", b"") and (
+            option in _PATH_OPTIONS or b"/" in value or (option == b"-specs" and found.exists(value, cwd))
+        ):
             word = option + b"=" + normal(absolute(value, cwd))
-        found.append(word)
-    found += [b"-B" + normal(absolute(path, cwd)) + (b"/" if path[-1:] == b"/" else b"")
+        options.append(word)
+    options += [b"-B" + normal(absolute(path, cwd)) + (b"/" if path[-1:] == b"/" else b"")
               for path in command.program_directories]  # fmt: skip
     if for_x86(choice.real) and not any(b"target" in word for word in command.steering):
-        found += [word for word in command.machine if MULTILIB.match(word)]
+        options += [word for word in command.machine if MULTILIB.match(word)]
     else:
-        found += [word for word in command.machine if not word.endswith(b"=native")]
-    return tuple(found)
+        options += [word for word in command.machine if not word.endswith(b"=native")]
+    return tuple(options)
 
 
 def label(compiler: bytes, arguments: Sequence[Argument]) -> str:

@@ -72,10 +72,9 @@ class Gathered:
 
     def _take(self, whole: bytes, written: bytes) -> None:
         found = self.places.probe(written)
-        if found is not None and not found.directory:
+        if found is not None and not found.directory and under(found.real, self.places.roots):
             self.inputs[whole] = None
-            if found.real != whole and under(found.real, self.places.roots):
-                self.inputs[found.real] = None
+            self.inputs[found.real] = None
 
     def exists(self, path: bytes, cwd: bytes) -> bool:
         """Tell whether a file, no directory, is at `path`."""

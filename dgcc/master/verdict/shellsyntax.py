@@ -304,6 +304,8 @@ class _Reader:
         text = b"".join(lines)
         if quoted:
             return Composite(text, (), 0, False)
+        if b"\\\n" in text:  # such a line goes on, and its end might be that of the text
+            raise StaysHome("the shell line has a here-document with a backslash at a line's end")
         depth = self.depth + 1
         return WordReader(text, 0, _no_commands, lambda script: _parse(script, depth)).here()
 

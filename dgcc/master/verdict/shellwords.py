@@ -149,10 +149,7 @@ class WordReader:
                 self.pos = plain.end()
             elif text[self.pos] == 0x5C:
                 following = text[self.pos + 1:self.pos + 2]
-                if following in (b"$", b"`", b"\\"):
-                    self.run += following
-                elif following != b"\n":
-                    self.run += b"\\" + following
+                self.run += following if following in (b"$", b"`", b"\\") else b"\\" + following
                 self.pos += 2
             else:
                 self.close(True)
