@@ -1,16 +1,14 @@
 """Fixtures for tests of the slave: a small system, made once, and a directory to keep things in."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from slave.environmentkit import make
 from slave.systemkit import copy_in, with_libraries
 
-from dgcc.store.jail import NOBODY, remove_scratch
-
-OWNER = (NOBODY, NOBODY) if os.geteuid() == 0 else None
+from dgcc.store.jail import remove_scratch
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +25,9 @@ def top() -> Iterator[Path]:
     path.chmod(0o755)
     yield path
     remove_scratch(path)
+
+
+@pytest.fixture
+def system(top: Path) -> Path:
+    """A small system with all that an environment can hold."""
+    return make(top / "system")

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slave.conftest import OWNER
-from slave.systemkit import Given, Need, entries_of
+from slave.systemkit import OWNER, Given, Need, entries_of
 
 from dgcc.corba import DGCC
 from dgcc.slave.environments import EnvironmentPool

@@ -14,7 +14,11 @@ from dgcc.store.blobindex import BlobIndex
 from dgcc.store.entry import Blob, Entry, Kind, Page
 from dgcc.store.environment import environment_key, layer_name
 from dgcc.store.errors import UnknownLayer
+from dgcc.store.jail import NOBODY
 from dgcc.store.source import TreeSource
+
+OWNER = (NOBODY, NOBODY) if os.geteuid() == 0 else None
+"""Whom the jobs' files belong to, where that is not the slave."""
 
 
 def copy_in(root: Path, paths: Iterable[str]) -> Path:

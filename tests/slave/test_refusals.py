@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slave.conftest import OWNER
+from slave.systemkit import OWNER
 
 from dgcc.corba import DGCC
 from dgcc.naming.orb import start_orb

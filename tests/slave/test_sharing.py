@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 from slave import peer
-from slave.conftest import OWNER
-from slave.systemkit import Given, Need
+from slave.systemkit import OWNER, Given, Need
 
 from dgcc.corba import DGCC
 from dgcc.naming.orb import start_orb
