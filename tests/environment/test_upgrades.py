@@ -151,14 +151,21 @@ def test_where_nothing_can_be_watched_files_are_looked_at(
     monkeypatch.setattr(watching.INotify, "add_watch", full)
     now = [100.0]
     environments, needs = make(clock=lambda: now[0]), needs_of(fake)
-    for change in ("echo 1 > headers/a.h", "echo > headers/new.h", "ln -sfn sub/b.h headers/link.h", "mkdir later"):
+    for change in (
+        "echo 1 > headers/a.h",
+        "echo > headers/new.h",
+        "ln -sfn sub/b.h headers/link.h",
+        "mkdir later; echo > later/x",
+    ):
         keys = environments.prepare(needs)
         now[0] += LOOK_EVERY_S
-        assert environments.current(needs) == keys
+        assert environments.current(needs) is None
+        assert environments.prepare(needs) == keys
         ran(change, fake)
         assert environments.current(needs) == keys
         now[0] += LOOK_EVERY_S
-        assert environments.current(needs) is None, change
+        assert environments.current(needs) is None
+        assert environments.prepare(needs)[0] != keys[0], change
     assert len([record for record in caplog.records if "max_user_watches" in record.message]) == 1
 
 

@@ -108,6 +108,8 @@ class Environments:
         None: call `prepare` on the worker thread, then use what that returns.
         """
         at = self._changes()
+        if self._must_look():
+            return None
         ready = self._ready.get(_request(needs))
         if ready is not None and ready[0] == at:
             return ready[1]
@@ -142,11 +144,11 @@ class Environments:
         if doubts:
             self._doubtful.extend(doubts)
             self._watching.count()
-        if self._watching.blind and self._clock() - self._looked >= LOOK_EVERY_S:
-            if not all(state.closure.unchanged() for state in list(self._states.values())):
-                self._watching.count()
-            self._looked = self._clock()
         return self._watching.changes()
+
+    def _must_look(self) -> bool:
+        """Whether changes are not told to us, and it is long since they were looked for."""
+        return self._watching.blind and self._clock() - self._looked >= LOOK_EVERY_S
 
     # ---- On the worker thread ------------------------------------------------------------------------------
 
@@ -157,6 +159,10 @@ class Environments:
         """
         with self._preparing:
             wishes = self._wishes(needs)
+            if self._must_look():
+                if not all(state.closure.unchanged() for state in self._states.values()):
+                    self._watching.count()
+                self._looked = self._clock()
             for pause in _PAUSES_S:
                 time.sleep(pause)
                 at = self._watching.changes()
