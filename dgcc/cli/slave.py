@@ -32,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
                    help="the farm's naming service (else DGCC_NAMING, else the config file)")
     p.add_argument("--slots", type=int, metavar="N", help="jobs at once (default: one for each CPU)")
     p.add_argument("--name", help="this slave's name in the farm (default: the host's name)")
-    p.add_argument("--store", type=Path, metavar="DIR", help="where project files and toolchains are kept between builds")
+    p.add_argument("--store", type=Path, metavar="DIR",
+                   help="where project files and toolchains are kept between builds")
     p.add_argument("--once", action="store_true", help="end when the first master has been served")
     p.add_argument("-v", "--verbose", action="store_true", help="say what happens")
     # The slave that a master starts on its own host: it says little, and its store outlives its name.
