@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.ready
 NATIVE := $(wildcard dgcc/native/*.c dgcc/native/*.h dgcc/corba/ext/*.cc dgcc/corba/ext/*.h dgcc/corba/idlgen/*.py)
 BUILD  := setup.cfg pyproject.toml dgcc/native/build.py idl/dgcc.idl $(NATIVE)
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench fidelity clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,6 +35,10 @@ lint: setup ## ruff and mypy
 
 bench: setup ## measure the CORBA seam
 	@$(BIN)/python -m dgcc.corba.bench
+
+fidelity: setup ## build real projects on bare slaves and write docs/fidelity.md (PROJECTS="lua zlib": only these)
+	@.ci/packages-fidelity
+	@PYTHONPATH=tests $(BIN)/python -m fidelity $(PROJECTS)
 
 clean: ## remove everything that make made here
 	rm -rf $(VENV) build .demo .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dgcc/native/bin dgcc/corba/stubs *.egg-info

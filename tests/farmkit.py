@@ -219,6 +219,12 @@ def source(name: str, directory: Path) -> Path:
     return directory
 
 
+def source_version(name: str) -> str:
+    """The version of a Debian source package that `source` has unpacked."""
+    (description,) = (TOP / ".cache" / "sources" / name).glob("*.dsc")
+    return description.stem.partition("_")[2]
+
+
 def processes_with(word: str) -> list[str]:
     """The command lines of all processes that have `word` in theirs or in their environment."""
     found = []

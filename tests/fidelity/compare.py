@@ -4,7 +4,9 @@ import fnmatch
 import re
 import shutil
 import subprocess
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,14 @@ from fidelity.projects import Project
 ENVIRONMENT = {"SOURCE_DATE_EPOCH": "1700000000"}
 
 _SAID = re.compile(r"^dgcc: (?P<label>.*?): (?P<where>remote|local): (?P<reason>.*)$", re.MULTILINE)
+_LONGEST_S = 1800
 _OBJECTS = (".o", ".lo", ".obj", ".os", ".pico")
-_NO_COMPILE = "it compiles nothing"  # the verdict's words for what is by the way in such a recipe, such as mkdir
+# The verdict's words for commands that compile nothing, though they may help to make an object. What is not known here
+# counts as a compile.
+_NO_COMPILE = re.compile(
+    "it compiles nothing|it runs another build|it links|libtool does not compile|"
+    r"\S+ is not a command that travels$|\S+ is given a whole directory"
+)
 
 
 class BuildFailed(Exception):
@@ -49,10 +57,11 @@ class Tree:
 
 @dataclass(frozen=True)
 class Plain:
-    """Two plain builds: what the first made, at which paths the second differs, and the seconds of the faster."""
+    """Two plain builds: what the first made, at which paths the second differs, and the second's seconds."""
 
     files: dict[str, tuple[Any, ...]]
     own: set[str]
+    seconds: float
 
 
 def prepare(project: Project, farm: Farm) -> Tree:
@@ -72,28 +81,40 @@ def prepare(project: Project, farm: Farm) -> Tree:
     return tree
 
 
-def build_plain(tree: Tree, farm: Farm) -> Plain:
-    """Build twice without the farm. Raises BuildFailed."""
-    made = []
-    for _ in range(2):
+def build_plain(tree: Tree, farm: Farm, times: int = 2) -> Plain:
+    """Build without the farm: twice, or once if two are known to be equal. Raises BuildFailed."""
+    project, made, seconds = tree.project, [], 0.0
+    for _ in range(times):
         tree.reset()
-        built = farm.plain(tree.build, "-j2", *tree.project.arguments, driver=tree.project.driver, env=ENVIRONMENT)
-        succeeded(tree.project, built)
+        started = time.monotonic()
+        built = farm.plain(tree.build, "-j2", *project.arguments, driver=project.driver, env=ENVIRONMENT)
+        seconds = time.monotonic() - started
+        succeeded(project, built)
         made.append(tree.snapshot())
-    return Plain(made[0], differing(*made))
-
-
-def farm_arguments(project: Project) -> tuple[str, ...]:
-    """What dgcc-master is given for a project."""
-    driver = () if project.driver == "make" else ("--driver", project.driver)
-    return (*driver, *project.arguments)
+    return Plain(made[0], differing(made[0], made[-1]), seconds)
 
 
 def build_on_farm(tree: Tree, farm: Farm) -> Built:
     """Build with dgcc-master. Raises BuildFailed."""
-    tree.reset()
-    built = farm.master(tree.build, *farm_arguments(tree.project), env=ENVIRONMENT)
-    return succeeded(tree.project, built)
+    return build_on_farm_at_once([tree], farm)[0]
+
+
+def build_on_farm_at_once(trees: list[Tree], farm: Farm) -> list[Built]:
+    """Build each tree with a dgcc-master of its own, all at the same time. Raises BuildFailed."""
+    for tree in trees:
+        tree.reset()
+    masters = []
+    for tree in trees:
+        driver = () if tree.project.driver == "make" else ("--driver", tree.project.driver)
+        masters.append(farm.start_master(tree.build, *driver, *tree.project.arguments, env=ENVIRONMENT))
+    built = _finished(masters, farm)
+    return [succeeded(tree.project, each) for tree, each in zip(trees, built, strict=True)]
+
+
+def _finished(masters: list[subprocess.Popen[bytes]], farm: Farm) -> list[Built]:
+    """Wait for all at once: a master whose pipes nobody reads would wait as well."""
+    with ThreadPoolExecutor(len(masters)) as pool:
+        return list(pool.map(lambda master: farm.finish(master, _LONGEST_S), masters))
 
 
 def succeeded(project: Project, built: Built) -> Built:
@@ -119,7 +140,13 @@ class Comparison:
     explained: dict[str, str]
     unexplained: set[str]
     homely: Counter[str]
+    plain_s: float
     objects_home: list[str]
+
+    @property
+    def farm_s(self) -> float:
+        """Seconds of the build on the farm."""
+        return float(self.built.report["wall_s"])
 
     @property
     def remote_share(self) -> float:
@@ -150,8 +177,11 @@ def compare(tree: Tree, plain: Plain, built: Built) -> Comparison:
         explained=explained,
         unexplained=unexplained,
         homely=Counter(said["reason"] for said in local),
+        plain_s=plain.seconds,
         objects_home=[
-            said["label"] for said in local if said["label"].endswith(_OBJECTS) and said["reason"] != _NO_COMPILE
+            said["label"]
+            for said in local
+            if said["label"].endswith(_OBJECTS) and not _NO_COMPILE.match(said["reason"])
         ],
     )
 
