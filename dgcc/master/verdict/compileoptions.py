@@ -40,6 +40,8 @@ def read_options(arguments: Sequence[bytes]) -> Compile:
             word, words = alias, _before(value, words) if equals and separate else words
             if equals and not separate:
                 word += value if alias in (b"-g", b"-O", b"-D", b"-U", b"-x", b"-B", b"-L") else b"=" + value
+            if ordinary(word):
+                continue
         if word[:1] != b"-" or word == b"-":
             _operand(found, word, language)
         elif word in _STAGES:
@@ -161,6 +163,8 @@ def _valued(found: Compile, word: bytes, words: Iterator[bytes]) -> None:
         return
     if word[1:2] in (b"L", b"l", b"T", b"B"):
         if word.startswith((b"-Ttext", b"-Tdata", b"-Tbss", b"-Trodata")):
+            if word in (b"-Ttext", b"-Tdata", b"-Tbss"):
+                _next(words, word)
             return
         _for_links(found, word[:2], word[2:] or _next(words, word))
         return

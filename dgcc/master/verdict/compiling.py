@@ -81,6 +81,9 @@ def _options_in(path: bytes, cwd: bytes, found: Gathered) -> bytes | None:
 
 
 def _check_sources(command: Compile, fed: bool, found: Gathered) -> None:
+    if command.unknown == b"-" and command.stage == b"-E":  # the one stage in which the compiler takes it for C
+        command.unknown = b""
+        command.add_source(b"-", None)
     if command.unknown and command.stage and command.unknown != b"-":
         raise StaysHome(f"'{show(command.unknown)}' is no kind of source that is known")
     if command.unknown == b"-":
