@@ -169,10 +169,9 @@ class Steps:
                 self._default_depfile(settings, cwd)
         if len(argv) < 2:
             raise StaysHome(f"{base.decode()} has no command")
-        if language(os.path.basename(argv[1] or b"")) is None and not (argv[1] or b"").endswith(
-            (b"libtool", b"/compile", b"sh")
-        ):
-            raise StaysHome(f"{base.decode()} runs {show(argv[1] or b'', 40)}, which is no compiler that travels")
+        behind = os.path.basename(argv[1] or b"")
+        if language(behind) is None and behind not in PREFIXES and not behind.endswith((b"libtool", b"compile", b"sh")):
+            raise StaysHome(f"{base.decode()} runs {show(behind, 40)}, which is no compiler that travels")
         rest = argv[1:]
         if os.path.basename(rest[0] or b"") in (b"sh", b"bash", b"dash") and len(rest) > 1:
             self.system_program(rest[0] or b"", cwd)
