@@ -172,6 +172,15 @@ def test_a_prefix_is_said_to_be_left_out_and_has_its_place() -> None:
     assert "not found" in judge("/usr/lib/ccache/gcc -c foo.c", env={b"PATH": b"/usr/bin:/usr/lib/ccache"}).reason
 
 
+def test_a_prefix_that_changes_what_is_compiled_keeps_it_home() -> None:
+    reason = judge("ccache gcc -c foo.c", env={b"CCACHE_BASEDIR": b"/project"}).reason
+    assert reason == "CCACHE_BASEDIR has ccache change what is compiled"
+    settings = Machine(TREE.files, texts={b"/me/.config/ccache/ccache.conf": b"max_size = 5G\nbase_dir = /project\n"})
+    assert judge("ccache gcc -c foo.c", env={b"HOME": b"/you"}, machine=settings).remote
+    reason = judge("ccache gcc -c foo.c", env={b"HOME": b"/me"}, machine=settings).reason
+    assert reason == "'base_dir' in /me/.config/ccache/ccache.conf has ccache change what is compiled"
+
+
 def test_a_tool_of_usr_local_comes_along() -> None:
     local = Machine(TREE.files | {b"/usr/local/bin/sed", b"/usr/local/bin/sh"}, TREE.directories)
     env = {b"PATH": b"/usr/local/bin:/usr/bin:/bin"}

@@ -154,7 +154,7 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         pair.map(lambda p: f"case b in a) {p[0]};; esac; {p[1]}"),
         inner.map(lambda p: f"while read x; do {p}; done < foo.c"),
         inner.map(lambda p: f"echo a | while read x; do {p}; done"),
-        inner.map(lambda p: f"trap '{p}' EXIT".replace("set -e; ", "")),
+        pair.filter(lambda p: "'" not in p[0]).map(lambda p: f"trap '{p[0]}' EXIT; {p[1]}"),
         inner.map(lambda p: f"read x <<E\ntext\nE\n{p}"),
     )
 

@@ -75,6 +75,9 @@ case x in esac gcc -c foo.c | not understood
 case $x in a) cd sub;; esac; case $(cat x) in a) cd sub;; esac; gcc -c foo.c | only some cases
 case x in x) gcc -c foo.c; echo;; esac; true | go on after
 trap 'gcc -c foo.c' EXIT; true | go on after
+trap 'exit 0' EXIT; gcc -c foo.c | trap that exits
+trap 'rm -f x; (exec true)' 0; gcc -c foo.c | trap that exits
+trap 'if true; then "exit"; fi' 0; gcc -c foo.c | trap that exits
 trap 'make clean' EXIT; gcc -c foo.c | another build
 trap 'x' USR1; gcc -c foo.c | trap
 ${CC:=gcc} -c foo.c | operator that is not understood

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from dgcc.master.verdict.compilers import FRONTS, PREFIXES, is_standard_script, language
@@ -18,6 +19,9 @@ _DOES_MORE = re.compile(
 )
 _COMMENT = re.compile(rb"(?m)^\s*#.*$")
 _MOST_PREFIXES = 8
+# Another compiler than that of the command line, or other paths in its objects.
+_CCACHE_VARIABLES = (b"CCACHE_BASEDIR", b"CCACHE_COMPILER", b"CCACHE_PATH", b"CCACHE_PREFIX_CPP")
+_CCACHE_SETTING = re.compile(rb"(?m)^[ \t]*(base_dir|compiler|path|prefix_command_cpp)[ \t]*=[ \t]*[^ \t\n]")
 
 
 class Choice(NamedTuple):
@@ -58,8 +62,26 @@ def choose(name: bytes, cwd: bytes, found: Gathered) -> Choice:
 
 
 def left_out(prefix: bytes, found: Gathered) -> None:
-    """Have it said that a prefix is left out."""
+    """Have it said that a prefix is left out. Raises StaysHome where it is set up to change what is compiled."""
+    if prefix == b"ccache":
+        for variable in _CCACHE_VARIABLES:
+            if found.env.get(variable):
+                raise StaysHome(f"{variable.decode()} has ccache change what is compiled")
+        for path in _ccache_files(found.env):
+            setting = _CCACHE_SETTING.search(found.places.world.read(path, _LONGEST_SCRIPT) or b"")
+            if setting is not None:
+                raise StaysHome(f"'{setting[1].decode()}' in {show(path)} has ccache change what is compiled")
     found.notes[f"{prefix.decode()} is left out of remote compiles"] = None
+
+
+def _ccache_files(env: Mapping[bytes, bytes]) -> list[bytes]:
+    """Return where ccache looks for its settings."""
+    if env.get(b"CCACHE_CONFIGPATH"):
+        return [env[b"CCACHE_CONFIGPATH"]]
+    home = env.get(b"HOME", b"")
+    user = env.get(b"CCACHE_DIR") or home + b"/.ccache"
+    config = (env.get(b"XDG_CONFIG_HOME") or home + b"/.config") + b"/ccache"
+    return [b"/etc/ccache.conf", user + b"/ccache.conf", config + b"/ccache.conf"]
 
 
 def _behind(name: bytes, front: bytes, cwd: bytes, found: Gathered) -> bytes | None:

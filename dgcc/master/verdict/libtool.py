@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 
+from dgcc.master.verdict.compilerchoice import left_out
 from dgcc.master.verdict.compilers import PREFIXES, language
 from dgcc.master.verdict.compiling import compile_command
 from dgcc.master.verdict.gathered import Gathered
@@ -53,8 +54,11 @@ def libtool(script: bytes, arguments: Sequence[Argument], cwd: bytes, own: bool,
         raise StaysHome(f"libtool does not compile (mode {show(mode, 20) or 'unknown'})")
     rest = list(arguments[place:])
     while rest and rest[0] is not None and os.path.basename(rest[0]) in PREFIXES:
-        found.programs.setdefault(found.places.lookup(rest[0], cwd, found.env) or rest[0])
-        found.notes[f"{os.path.basename(rest.pop(0) or b'').decode()} is left out of remote compiles"] = None
+        front = found.places.lookup(rest[0], cwd, found.env) if b"/" not in rest[0] else normal(absolute(rest[0], cwd))
+        if front is None or not found.exists(front, cwd):
+            raise StaysHome(f"{show(rest[0])} is not found")
+        left_out(os.path.basename(rest.pop(0) or b""), found)
+        found.programs[front] = None
     if not rest or rest[0] is None:
         raise StaysHome("libtool has no command")
     if language(os.path.basename(rest[0])) is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence as Words
 
 from dgcc.master.verdict.failing import ends_in_exit, exits, fails
 from dgcc.master.verdict.places import Places
-from dgcc.master.verdict.shellnames import assigned, matches, reads_on
+from dgcc.master.verdict.shellnames import assigned, matches, reads_on, started
 from dgcc.master.verdict.shellstart import shell_arguments
 from dgcc.master.verdict.shellsyntax import parse
 from dgcc.master.verdict.shelltree import (
@@ -282,8 +282,10 @@ class Recipe:
         if b"EXIT" in arguments or b"0" in arguments:
             if arguments[0] is None:
                 raise StaysHome("the shell line has a trap that the shell computes")
-            if arguments[0] not in (b"", b"-"):
-                self._apart(parse(arguments[0]), False)
+            body = parse(b"" if arguments[0] == b"-" else arguments[0])
+            if not started(body).isdisjoint((b"exit", b"exec", None)):  # its status would be the recipe's
+                raise StaysHome("the shell line has a trap that exits")
+            self._apart(body, False)
 
     def _reads(self, names: list[Argument]) -> None:
         if not self._fed:

@@ -1,6 +1,7 @@
 """What a part of a shell line may set, what the patterns of a case match, and which loops end."""
 
 import re
+from collections.abc import Iterator
 
 from dgcc.master.verdict.shelltree import (
     Block,
@@ -20,12 +21,39 @@ _SETTERS = frozenset((b"read", b"export", b"unset"))
 
 def assigned(body: Sequence) -> set[bytes]:
     """Return the names of all variables that the commands of `body` may set."""
-    names: set[bytes] = set()
+    return set().union(*(_assigned(command) for command in _commands(body)))
+
+
+def started(body: Sequence) -> set[bytes | None]:
+    """Return the names of all commands in `body`, None where one is not written out plainly."""
+    names: set[bytes | None] = set()
+    for command in _commands(body):
+        if isinstance(command, Simple):
+            names |= {word if isinstance(word, bytes) else None for word in command.words[:1]}
+        for part in _parts(command):
+            names |= started(part)
+    return names
+
+
+def _commands(body: Sequence) -> Iterator[Command]:
     for item in body.items:
         for pipeline in (item.first, *(pipeline for _, pipeline in item.rest)):
-            for command in pipeline.commands:
-                names |= _assigned(command)
-    return names
+            yield from pipeline.commands
+
+
+def _parts(command: Command) -> list[Sequence]:
+    """Return the sequences of commands that a command is made of."""
+    match command:
+        case Simple():
+            return []
+        case Block() | For():
+            return [command.body]
+        case If():
+            return [part for branch in command.branches for part in branch if part is not None]
+        case While():
+            return [command.condition, command.body]
+        case Case():
+            return [part for _, part in command.branches]
 
 
 def reads_on(condition: Sequence) -> bool:
@@ -38,27 +66,16 @@ def reads_on(condition: Sequence) -> bool:
 
 
 def _assigned(command: Command) -> set[bytes]:
-    match command:
-        case Simple():
-            names = {name for name, _ in command.assignments}
-            if command.words[:1] and command.words[0] in _SETTERS:
-                names |= {word.partition(b"=")[0] for word in command.words[1:] if isinstance(word, bytes)}
-                names |= {
-                    word.parts[0].name.partition(b"=")[0]
-                    for word in command.words[1:] if not isinstance(word, bytes) and word.parts
-                }  # fmt: skip
-            return names
-        case Block():
-            return assigned(command.body)
-        case If():
-            parts = [part for branch in command.branches for part in branch if part is not None]
-            return set().union(*(assigned(part) for part in parts))
-        case For():
-            return {command.name} | assigned(command.body)
-        case While():
-            return assigned(command.condition) | assigned(command.body)
-        case Case():
-            return set().union(*(assigned(part) for _, part in command.branches))
+    names: set[bytes] = set()
+    if isinstance(command, Simple):
+        names = {name for name, _ in command.assignments}
+        if command.words[:1] and command.words[0] in _SETTERS:
+            texts = [word if isinstance(word, bytes) else word.parts[0].name if word.parts else b""
+                     for word in command.words[1:]]  # fmt: skip
+            names |= {text.partition(b"=")[0] for text in texts}
+    elif isinstance(command, For):
+        names = {command.name}
+    return names.union(*(assigned(part) for part in _parts(command)))
 
 
 def _pattern_of(word: Word) -> bytes | None:

@@ -57,6 +57,7 @@ class Scope:
         done: list[Argument] = []
         current: bytearray | None = None
         known = True
+        lone = any(part.name == b"$" and part.kind is PartKind.TEXT for part in word.parts)
         for part in word.parts:
             piece = self._part(part)
             if piece is None:
@@ -70,7 +71,7 @@ class Scope:
             else:
                 if _WILD.search(piece):
                     raise StaysHome(f"the shell line has a wildcard (in {_shown(word)})")
-                if any(other.name == b"$" and other.kind is PartKind.TEXT for other in word.parts):
+                if lone:
                     raise StaysHome(f"the shell line has a lone $, which shells read differently ({_shown(word)})")
                 pieces = _SPACE.split(piece)
                 for place, text in enumerate(pieces):
