@@ -1,12 +1,12 @@
-"""Settings that are not on the command line: the environment, the user's configuration file, the project's rules."""
+"""Settings that are not on the command line: the environment, then the user's configuration file."""
 
 import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from dgcc.master.verdict.rules import Rules
-from dgcc.master.verdict.rulesfile import PROJECT_FILE, TABLES, RulesError, rules_from
+RULES = ("ignore", "rule", "secrets")
+"""The keys of the configuration file that are rules, for masters: see cli/rules.py."""
 
 _TYPES: dict[str, type] = {"naming": str, "local_jobs": int, "local_slave": int, "slots": int, "store": str}
 
@@ -24,14 +24,14 @@ def config_path() -> Path:
 def load(path: Path | None = None) -> dict[str, Any]:
     """Return the settings of the configuration file and the environment; no file is an empty one.
 
-    The tables of rules in it are not settings: see load_rules. Raises ConfigError for a file that cannot be
+    The rules in it are no settings: see cli/rules.py. Raises ConfigError for a file that cannot be
     read, a key that does not exist or a value of the wrong type.
     """
     path = path or config_path()
-    settings = {key: value for key, value in _tables(path).items() if key not in TABLES}
+    settings = {key: value for key, value in read_toml(path).items() if key not in RULES}
     for key, value in settings.items():
         if key not in _TYPES:
-            known = ", ".join(sorted((*_TYPES, *TABLES)))
+            known = ", ".join(sorted((*_TYPES, *RULES)))
             raise ConfigError(f"{path}: unknown setting '{key}'; known are {known}")
         if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
             raise ConfigError(f"{path}: '{key}' must be a {_TYPES[key].__name__}, not {value!r}")
@@ -40,23 +40,8 @@ def load(path: Path | None = None) -> dict[str, Any]:
     return settings
 
 
-def load_rules(root: bytes | str | Path, path: Path | None = None) -> Rules:
-    """Return the rules of dgcc.toml in the project's `root`, then those of the user's configuration file.
-
-    Raises ConfigError for a file that cannot be read or has a key or value that is not understood.
-    """
-    project, user = Path(os.fsdecode(root)) / PROJECT_FILE, path or config_path()
-    tables = _tables(project)
-    for key in tables:
-        if key not in TABLES:
-            raise ConfigError(f"{project}: unknown key '{key}'; known are {', '.join(TABLES)}")
-    try:
-        return rules_from(tables, _tables(user), project, user)
-    except RulesError as error:
-        raise ConfigError(str(error)) from error
-
-
-def _tables(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds; no file holds nothing. Raises ConfigError for one that cannot be read."""
     try:
         return tomllib.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):

@@ -5,7 +5,8 @@ import os
 import sys
 
 import dgcc
-from dgcc.cli.config import ConfigError, load_rules
+from dgcc.cli.config import ConfigError
+from dgcc.cli.rules import load_rules
 from dgcc.master.environment.environments import Environments
 from dgcc.master.explain import ExplainError, as_json, as_text, ask, explain
 from dgcc.master.roots import choose_roots, working_directory

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import dgcc
-from dgcc.cli.config import ConfigError, load, load_rules
+from dgcc.cli.config import ConfigError, load
+from dgcc.cli.rules import load_rules
 from dgcc.master.build import Build, BuildOptions
 from dgcc.master.driver import DriverError
 from dgcc.master.roots import choose_roots, working_directory

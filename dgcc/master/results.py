@@ -15,6 +15,7 @@ from dgcc.master.trees import Trees
 from dgcc.store.digests import TICK_NS
 from dgcc.store.entry import Entry, Kind, Output
 from dgcc.store.errors import StoreError
+from dgcc.store.layer import Layer
 from dgcc.store.wire import entry_from_wire
 from dgcc.store.writeback import set_attributes, write_outputs
 
@@ -79,9 +80,10 @@ def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
         if entry.kind in (Kind.FILE, Kind.SYMLINK) and entry.mtime_ns in run:
             entry = dataclasses.replace(entry, mtime_ns=now)
         if output.touched:
-            if trees.layer_of(output.root) is None:
+            layer = trees.layer_of(output.root)
+            if layer is None:
                 raise ResultError(f"the slave touched below '{os.fsdecode(output.root)}', which is none of the roots")
-            _touch(output.root, entry)
+            _touch(layer, entry)
             continue
         if index not in large and entry.size and hashlib.sha256(output.data).digest() != entry.digest:
             raise ResultError(f"content of '{os.fsdecode(entry.path)}' was damaged on the way")
@@ -92,16 +94,16 @@ def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
         if layer is None:
             raise ResultError(f"the slave wrote below '{os.fsdecode(root)}', which is none of the roots")
         try:
-            written = write_outputs(root, outputs)
+            written = write_outputs(root, outputs, layer.selection)
         except (StoreError, OSError) as error:
             raise ResultError(f"outputs cannot be written: {error}") from error
         for entry, stamp in written:
             layer.written(entry, stamp)
 
 
-def _touch(root: bytes, entry: Entry) -> None:
+def _touch(layer: Layer, entry: Entry) -> None:
     """Give a file mode and time, and leave its content: whoever edits it at this moment must not lose the edit."""
     try:
-        set_attributes(root, entry)
+        set_attributes(layer.root, entry, layer.selection)
     except (StoreError, OSError) as error:
         raise ResultError(f"'{os.fsdecode(entry.path)}' cannot be touched: {error}") from error

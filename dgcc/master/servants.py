@@ -9,7 +9,7 @@ from dgcc.corba import CORBA, DGCC, DGCC__POA, set_call_timeout
 from dgcc.store.wire import blobs_to_wire, errors_to_wire
 
 _ANSWER_TIMEOUT_S = 15.0
-# Taking stock of a compiler for the first time reads all system headers.
+# A slave's disk may be busy with large outputs.
 BULK_TIMEOUT_MS = 120_000
 
 
@@ -125,9 +125,9 @@ class SourceServant(DGCC__POA.Source):
     def piece(self, wanted: bytes, offset: int, count: int) -> Any:
         """See the IDL."""
         with errors_to_wire():
-            data = self._tree.piece(wanted, offset, min(count, DGCC.PIECE))
-        self._sent(len(data))
-        return DGCC.Blob(wanted, False, data)
+            blob = self._tree.packed_piece(wanted, offset, min(count, DGCC.PIECE))
+        self._sent(len(blob.data))
+        return DGCC.Blob(*blob)
 
 
 class MasterServant(DGCC__POA.Master):

@@ -201,11 +201,11 @@ def test_other_drivers(two: Farm, project: Path, driver: list[str]):
     assert built.code == 0 and built.jobs["remote"] == 2 and built.jobs["fallback"] == 0, built.err + built.out
 
 
-def test_outside_the_roots_nothing_travels(two: Farm, project: Path, tmp_path: Path):
-    write(project, {"Makefile": f"all:\n\t$(CC) -I{tmp_path}/inc -c a.c\n", "a.c": '#include "x.h"\n'})
-    write(tmp_path, {"inc/x.h": "int x;\n"})
+def test_what_writes_outside_the_roots_stays_at_home(two: Farm, project: Path, tmp_path: Path):
+    write(project, {"Makefile": f"all:\n\t$(CC) -c a.c -o {tmp_path}/a.o\n", "a.c": "int x;\n"})
     built = two.master(project)
     assert built.code == 0 and built.jobs["local"] == 1 and built.jobs["remote"] == 0
+    assert (tmp_path / "a.o").exists()
 
 
 def test_a_directory_reached_through_a_symlink(two: Farm, project: Path, tmp_path: Path):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from verdict.verdictkit import ROOT, TREE, judge
 
-from dgcc.cli.config import ConfigError, load, load_rules
+from dgcc.cli.config import ConfigError, load
+from dgcc.cli.rules import load_rules
 from dgcc.master.verdict import Rule, Rules, Verdict, Where, travelling
 from dgcc.master.verdict.commandnames import command_names
 from dgcc.master.verdict.rules import pattern

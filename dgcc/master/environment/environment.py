@@ -1,5 +1,6 @@
 """One environment: its entries in order, its key, and what can be said of paths in it."""
 
+import hashlib
 from collections.abc import Sequence
 
 from dgcc.master.environment.closure import Closure, within
@@ -11,6 +12,7 @@ from dgcc.store.versions import PAGE_BYTES
 
 _ENTRY_OVERHEAD = 80  # bytes of an entry on the wire beside path and link
 _LINKS_FOLLOWED = 40
+_EMPTY = hashlib.sha256(b"").digest()
 
 
 class Environment:
@@ -52,7 +54,7 @@ class Environment:
 def build(closure: Closure, contents: Contents) -> Environment:
     """The environment that a closure makes: with the digests of its files. May read all of them.
 
-    A file that may not be read here is in it without a digest: a job may not read it either.
+    A file that may not be read here is in it as an empty one that may not be read: a job is to fail at it, too.
     """
     files = {
         path: what.stamp
@@ -73,7 +75,7 @@ def build(closure: Closure, contents: Contents) -> Environment:
             stamp, digest = digests[path]
             entries.append(Entry(path[1:], Kind.FILE, what.mode, stamp.mtime_ns, stamp.size, digest))
         elif what.stamp is not None:
-            entries.append(Entry(path[1:], Kind.FILE, what.mode, what.stamp.mtime_ns, what.stamp.size))
+            entries.append(Entry(path[1:], Kind.FILE, 0, what.stamp.mtime_ns, 0, _EMPTY))
     return Environment(entries, frozenset(closure.complete))
 
 
