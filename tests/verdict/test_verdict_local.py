@@ -129,6 +129,10 @@ CPATH=/opt gcc -c foo.c | sets CPATH
 LD_PRELOAD=x.so gcc -c foo.c | sets LD_PRELOAD
 export C_INCLUDE_PATH=/opt; gcc -c foo.c | sets C_INCLUDE_PATH
 IFS=:; gcc -c foo.c | sets IFS
+LC_ALL=de_DE.UTF-8 sort foo.c > x; gcc -c foo.c | sets another locale (LC_ALL)
+export LANG=fr_FR; gcc -c foo.c | sets another locale (LANG)
+LC_COLLATE=`cat x`; gcc -c foo.c | sets another locale
+env LC_ALL=de_DE gcc -c foo.c | env sets another locale
 gcc -c foo.c; true | go on after a failure
 gcc -c foo.c; echo done | go on after a failure
 gcc -c foo.c; mv foo.o x.o | go on after a failure

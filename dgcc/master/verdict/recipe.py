@@ -25,7 +25,7 @@ from dgcc.master.verdict.shelltree import (
 )
 from dgcc.master.verdict.shellvalue import Scope
 from dgcc.master.verdict.stayshome import StaysHome, show
-from dgcc.master.verdict.steps import STEERING, Steps
+from dgcc.master.verdict.steps import STEERING, Steps, check_setting
 from dgcc.master.verdict.tools import Argument
 
 SHELLS = frozenset((b"sh", b"bash", b"dash", b"ash"))
@@ -243,8 +243,7 @@ class Recipe:
         for name, word in command.assignments:
             value = self._scope.value(word)
             settings[name] = value
-            if STEERING.fullmatch(name):
-                raise StaysHome(f"the shell line sets {show(name)}")
+            check_setting(name, value, self._env, "the shell line")
             if not command.words:
                 self._set(name, value)
         argv = [field for word in command.words for field in self._scope.fields(word)]
@@ -312,9 +311,8 @@ class Recipe:
         if word is None or word[:1] == b"-":
             raise StaysHome("the shell line has an export that is not understood")
         name, equals, value = word.partition(b"=")
-        if STEERING.fullmatch(name):
-            raise StaysHome(f"the shell line sets {show(name)}")
         if equals:
+            check_setting(name, value, self._env, "the shell line")
             self._set(name, value)
 
     def _cd(self, arguments: list[Argument]) -> None:

@@ -134,8 +134,8 @@ class Steps:
             if word is None:
                 raise StaysHome(f"{base.decode()} has an argument that only the shell can tell")
             if base == b"env" and re.match(rb"[A-Za-z_][A-Za-z0-9_]*=", word):
-                if STEERING.fullmatch(word.partition(b"=")[0]):
-                    raise StaysHome(f"env sets {show(word.partition(b'=')[0])}")
+                variable, _, value = word.partition(b"=")
+                check_setting(variable, value, self._env, "env")
             elif base == b"nice" and (word == b"-n" or re.fullmatch(rb"-n?[0-9]+|--adjustment=[0-9]+", word)):
                 place += word == b"-n"
             elif word[:1] == b"-":
@@ -235,3 +235,13 @@ STEERING = re.compile(
     rb"PATH|CDPATH|IFS|ENV|PWD|SHELLOPTS|(?:LD|GCC|BASH|CCC|COLLECT)_.*|BASH.*|.*_INCLUDE_PATH|CPATH"
     rb"|COMPILER_PATH|LIBRARY_PATH|.*DEPENDENCIES.*|POSIXLY_CORRECT|GREP_OPTIONS"
 )
+_LOCALE = frozenset((b"LANG", b"LC_ALL", b"LC_COLLATE", b"LC_CTYPE", b"LC_MESSAGES", b"LANGUAGE"))
+
+
+def check_setting(name: bytes, value: Argument, env: Mapping[bytes, bytes], who: str) -> None:
+    """Check that a variable may be set in a recipe, to `value` if that is known. Raises StaysHome."""
+    if STEERING.fullmatch(name):
+        raise StaysHome(f"{who} sets {show(name)}")
+    # Slaves have the locale that the build has, and these.
+    if name in _LOCALE and value not in _PLAIN_LOCALES and (value is None or value != env.get(name)):
+        raise StaysHome(f"{who} sets another locale ({show(name)})")
