@@ -21,6 +21,7 @@ _NEVER = frozenset(
 _HIDDEN_PATH = re.compile(rb"(?:-[A-Za-z]|@|[^\s=]*=)(?P<path>\S+)")
 _INTERPRETER = re.compile(rb"#![ \t]*(?P<program>/\S+)(?:[ \t]+(?P<argument>[^\s-]\S*))?")
 _LONGEST_FIRST_LINE = 512
+_EVERYWHERE = (b"sh", b"bash", b"dash", b"env")  # what every slave has anyway
 
 
 def project_program(argv: Sequence[Argument], cwd: bytes, found: Gathered) -> None:
@@ -67,7 +68,7 @@ def interpreter(path: bytes, cwd: bytes, found: Gathered) -> None:
     program = line["program"]
     if under(program, found.places.roots):
         found.uses(program, cwd, "the interpreter")
-    else:
+    elif not (os.path.dirname(program) in (b"/bin", b"/usr/bin") and os.path.basename(program) in _EVERYWHERE):
         found.programs[program] = None
     if os.path.basename(program) == b"env" and line["argument"]:
         behind = found.places.lookup(line["argument"], cwd, found.env)
