@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from dgcc.master.compare import Difference, describe, differences, ending, made_of
 from dgcc.master.work import RemoteResult
 
+_SHOWN = 20
+
 
 @dataclass(frozen=True)
 class Differing:
@@ -23,8 +25,8 @@ class Comparison:
     jobs: int = 0
     different: list[Differing] = field(default_factory=list)
 
-    def add(self, target: str, remote: RemoteResult, wait_status: int) -> None:
-        """Compare a result with the disk, on which the command has just left the same at home.
+    def add(self, target: str, directory: bytes, remote: RemoteResult, wait_status: int) -> None:
+        """Compare a result with the disk, on which the command, in `directory`, has just left the same at home.
 
         On the loop, although it reads files: no recipe starts meanwhile that could change them again.
         """
@@ -34,7 +36,7 @@ class Comparison:
         found += differences(made_of(result, remote.large))
         for each in found:
             if each is not None:
-                self.different.append(Differing(target, os.fsdecode(each.path), describe(each)))
+                self.different.append(Differing(target, os.fsdecode(each.path), describe(each, directory)))
         for spool in remote.large.values():
             spool.unlink(missing_ok=True)
 
@@ -44,4 +46,8 @@ class Comparison:
         if not self.different:
             return [f"compared: {jobs}, all equal"]
         targets = len({each.target for each in self.different})
-        return [f"compared: {targets} of {jobs} differ", *(f"{each.target}: {each.where}" for each in self.different)]
+        lines = [f"compared: {targets} of {jobs} differ"]
+        lines += [f"{each.target}: {each.where}" for each in self.different[:_SHOWN]]
+        if len(self.different) > _SHOWN:
+            lines.append(f"and {len(self.different) - _SHOWN} more differences (--report FILE lists all)")
+        return lines

@@ -156,7 +156,7 @@ class Dispatcher:
         work: Work = job.work
         job.exit_code = os.waitstatus_to_exitcode(wait_status)
         if work.remote_result is not None:
-            self.comparison.add(job.label, work.remote_result, wait_status)
+            self.comparison.add(job.label, job.directory, work.remote_result, wait_status)
         if wait_status:
             self.jobs.move(job, State.FAILED, "failed at home", time.monotonic())
         else:

@@ -120,7 +120,8 @@ def test_whole_recipes_travel_where_a_rule_says_so(two: Farm, project: Path):
                      '[[rule]]\ntarget = "prog"\nwhere = "remote"\n'
                      '[[rule]]\ntarget = "gen.h"\nwhere = "remote"\ninputs = ["data/*.txt"]\n'
                      '[[rule]]\ntarget = "check"\nwhere = "remote"\n',
-        "Makefile": "all: prog check\nlibx.a: x.o\n\tar rcs $@ $^\nprog: main.o libx.a\n\t$(CC) -o $@ main.o libx.a -lm\n"
+        "Makefile": "all: prog check\nlibx.a: x.o\n\tar rcs $@ $^\n"
+                    "prog: main.o libx.a\n\t$(CC) -o $@ main.o libx.a -lm\n"
                     "gen.h: gen.sh\n\t./gen.sh > $@\nmain.o: gen.h\n%.o: %.c\n\t$(CC) -g -c -o $@ $<\n"
                     "check: prog\n\t./prog > prog.out\n\ttest -s prog.out\n",
         "gen.sh": "#!/bin/sh\necho \"#define NAME \\\"$(cat data/name.txt)\\\"\"\n", "data/name.txt": "world\n",
@@ -135,10 +136,11 @@ def test_whole_recipes_travel_where_a_rule_says_so(two: Farm, project: Path):
 
 def test_ignored_files_never_travel(two: Farm, project: Path):
     write(project, {"dgcc.toml": 'ignore = ["private/**"]\n', "private/key.c": "int key;\n", "a.c": "int a;\n",
-                    "Makefile": "all: a.o key.o\na.o:\n\t$(CC) -c a.c\nkey.o:\n\t$(CC) -c private/key.c\n"})  # fmt: skip
+                    "Makefile": "all: a.o key.o\na.o:\n\t$(CC) -c a.c\n"
+                                "key.o:\n\t$(CC) -c private/key.c\n"})  # fmt: skip
     built = two.master(project)
     assert built.code == 0 and built.jobs["remote"] == 1 and built.jobs["local"] == 1 and built.jobs["fallback"] == 0
-    assert not [path for path in two.directory.glob("store/*/mirrors/*/tree/private/key.c")]
+    assert not list(two.directory.glob("store/*/mirrors/*/tree/private/key.c"))
 
 
 def test_secrets_of_the_environment_stay_at_home(two: Farm, project: Path):

@@ -255,9 +255,9 @@ def test_a_build_collects_what_differs(top, tmp_path):
         return RemoteResult(DGCC.Result(1, DGCC.ENDED, "", exit_code, 0, 0.0, 0.0, 0, 0, 0, [], [output]), {})
 
     found = Comparison()
-    found.add("same", result(b"text\n"), 0)
+    found.add("same", top, result(b"text\n"), 0)
     assert (found.jobs, found.different) == (1, [])
-    found.add("same", result(b"test\n"), 1 << 8)
+    found.add("same", top, result(b"test\n"), 1 << 8)
     assert found.jobs == 2 and [each.target for each in found.different] == ["same", "same"]
     assert "exit code 0, here with exit code 1" in found.different[0].where
     assert "differs at line 1: remote 'test', here 'text'" in found.different[1].where
