@@ -78,6 +78,8 @@ gcc -fsanitize-ignorelist=list.txt -c foo.c | | | list.txt
 gcc -fprofile-use -c foo.c | | | foo.gcda
 gcc -fprofile-use -c foo.c -o obj/foo.o | | | foo.gcda
 gcc -fprofile-use=prof -c foo.c | | | prof/a#b#foo.gcda prof/foo.gcda
+gcc -fprofile-use -fprofile-dir=prof -c foo.c | | | prof/a#b#foo.gcda prof/foo.gcda
+gcc -fbranch-probabilities -fprofile-dir=/nowhere -c foo.c | | |
 gcc -fprofile-use=/project/prof/foo.gcda -c foo.c | | | prof/foo.gcda
 gcc -fbranch-probabilities -c foo.c | | | foo.gcda
 clang -fprofile-instr-use -c foo.c | | | default.profdata
@@ -144,6 +146,7 @@ gcc -c foo.c -o /sdk/foo.o | output /sdk/foo.o lies outside the project
 gcc -c foo.c -o sdk/foo.o | leads outside the project, to /sdk/include
 gcc -MMD -MF /sdk/foo.d -c foo.c | outside the project
 gcc -fprofile-use=gone.gcda -c foo.c | a profile that is not there
+gcc -fprofile-use -dumpbase x -c foo.c | a profile whose name is not understood
 pump gcc -c foo.c | pump is in front of the compiler
 ccache -c foo.c | understood only in front of a compiler
 ccache make | understood only in front

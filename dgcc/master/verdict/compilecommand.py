@@ -26,6 +26,7 @@ class Compile:
     files: list[tuple[bytes, bytes]] = field(default_factory=list)  # option and the file that it names
     values: list[tuple[bytes, bytes]] = field(default_factory=list)  # option and what may be a file's name
     profiles: list[tuple[bytes, bytes]] = field(default_factory=list)  # option that reads a profile, and its value
+    profile_directory: bytes = b""  # -fprofile-dir
     specs: list[bytes] = field(default_factory=list)
     program_directories: list[bytes] = field(default_factory=list)  # -B
     steering: list[bytes] = field(default_factory=list)  # what leads to other programs, headers, libraries

@@ -63,6 +63,7 @@ def read_options(arguments: Sequence[bytes]) -> Compile:
             language = None if language == b"none" else language
         elif word in table.TEXT:
             _next(words, word)
+            found.plain.add(word)
         elif word == b"-wrapper":
             if not is_wrapper(_next(words, word)):
                 raise StaysHome("-wrapper runs another program")
@@ -204,6 +205,7 @@ def _valued(found: Compile, word: bytes, words: Iterator[bytes]) -> None:
         return
     elif word == b"--config" or word == b"-dumpdir":
         value = _next(words, word)
+        found.plain.add(word)
         if word == b"--config":
             found.files.append((word, value))
     else:
@@ -241,6 +243,8 @@ def _family(found: Compile, word: bytes) -> None:
     if not equals:
         found.plain.add(word)
         return
+    if name == b"-fprofile-dir":
+        found.profile_directory = value
     if table.STRINGS.match(word) and not (word[:5] == b"-fdum" and b"/" in value):
         return
     if name == b"-fplugin" and b"/" not in value:

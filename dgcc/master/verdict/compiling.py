@@ -172,7 +172,12 @@ def _profile(option: bytes, value: bytes, command: Compile, cwd: bytes, found: G
     if option in (b"-fauto-profile", b"-fprofile-instr-use"):
         defaults = {b"-fauto-profile": b"fbdata.afdo", b"-fprofile-instr-use": b"default.profdata"}
         value = value or defaults[option]
+    if command.plain & {b"-dumpbase", b"-dumpdir", b"-dumpbase-ext"}:
+        raise StaysHome(f"it uses a profile whose name is not understood ({what} with -dumpbase or -dumpdir)")
+    given, value = value, value or command.profile_directory
     at = found.places.probe(absolute(value, cwd)) if value else None
+    if at is None and value and not given:
+        return
     if value and (at is None or not at.directory):
         if at is None:
             raise StaysHome(f"it uses a profile that is not there ({what}={show(value)})")
