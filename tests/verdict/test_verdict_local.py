@@ -79,6 +79,8 @@ echo hello | compiles nothing
 /bin/sh scripts/gen.sh | runs a shell script
 gcc -c foo.c && ar rc lib.a foo.o | ar is not a command
 gcc -c foo.c && hostname | hostname is not
+gcc -c foo.c && font-size foo.o | font-size is not a command that travels
+gcc -c foo.c && aarch64-linux-gnu-strip foo.o | aarch64-linux-gnu-strip is not found
 gcc -c foo.c -DNOW=`date` | date is not a command
 gcc -c foo.c -DHOST=$(uname -n) | uname is not
 gcc -c foo.c $(pkg-config --cflags x) | pkg-config is not

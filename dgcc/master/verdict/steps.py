@@ -81,7 +81,7 @@ class Steps:
             if base not in _PROJECT_PROGRAMS and not self.found.generous:
                 self.found.stranger = show(base, 40)
             project_program(argv, cwd, self.found)
-        elif self.found.generous or base.rpartition(b"-")[2] in _OBJECT_TOOLS:
+        elif self.found.generous or _is_object_tool(base):
             ruled_program(argv, cwd, self.found)
         else:
             self.found.name(_LINK_NAMES.get(base) or show(base, 30))
@@ -226,6 +226,11 @@ class Steps:
             there = self._places.probe(target)
             if there is None or not there.directory:
                 self.found.made.add(target)
+
+
+def _is_object_tool(name: bytes) -> bool:
+    prefix, _, tool = name.rpartition(b"-")
+    return tool in _OBJECT_TOOLS and (prefix in (b"", b"llvm") or language(prefix + b"-gcc") is not None)
 
 
 _WRITING = frozenset((b"rm", b"mv", b"cp", b"ln", b"touch", b"mkdir", b"chmod", b"tee", b"rmdir"))
