@@ -18,7 +18,6 @@ _VERSION_CONTROL = (b".git", b".hg", b".svn")
 _NEVER = frozenset((b"/", b"/home", b"/root", b"/usr", b"/usr/lib", b"/usr/share", b"/etc", b"/var", b"/opt", b"/srv",
                     b"/bin", b"/lib", b"/lib64", b"/sbin", b"/usr/bin", b"/usr/local", b"/boot", b"/run",
                     b"/mnt", b"/media"))  # fmt: skip
-_PRIVATE = (b"/proc", b"/sys", b"/dev", b"/tmp", b"/var/tmp")
 
 
 class Unreasonable(StoreError):
@@ -96,11 +95,6 @@ class Extras:
         for extra in self._extras.values():
             extra.layer.save()
             extra.watch.close()
-
-
-def can_be_taken(path: bytes) -> bool:
-    """Whether a path is of a kind that slaves can be given at all: jails have their own /tmp, /proc and /dev."""
-    return not any(path == top or path.startswith(top + b"/") for top in _PRIVATE)
 
 
 def _checkout(place: bytes) -> bytes:
