@@ -82,10 +82,13 @@ class Trees:
         self.extras.refresh()
 
     def led_out(self) -> tuple[bytes, ...]:
-        """Where symbolic links of the trees lead that leave all roots, and that a compiler might follow."""
+        """Where symbolic links of the trees lead that leave all roots, and that a compiler might follow.
+
+        Directories outside the project that jobs have been given count as trees here.
+        """
         self.refresh()
-        for name, layer in self._layers.items():
-            while self._seen[name] < layer.version:
+        for name, layer in (*self._layers.items(), *self.extras.layers.items()):
+            while self._seen.setdefault(name, 0) < layer.version:
                 page = layer.changes(self._seen[name])
                 self._escapes.see(layer.root, page.entries)
                 self._seen[name] = page.upto

@@ -95,6 +95,13 @@ def test_a_link_out_of_the_project_leads_to_the_same_header(two: Farm, project: 
     assert equal(two, project).jobs["remote"] == 1
 
 
+def test_a_link_out_of_a_directory_outside_leads_to_the_same_header(two: Farm, project: Path, tmp_path: Path):
+    write(tmp_path, {"elsewhere/x.h": "#define V 1\n", "sdk/keep": "", "sdk2/x.h": "#define V 2\n"})
+    (tmp_path / "sdk/x.h").symlink_to(tmp_path / "elsewhere/x.h")
+    write(project, {"Makefile": "all:\n\t$(CC) -I../sdk -I../sdk2 -c a.c\n", "a.c": '#include "x.h"\nint a = V;\n'})
+    assert equal(two, project).jobs["remote"] == 1
+
+
 def test_what_a_job_lacks_is_found_sent_and_remembered(two: Farm, project: Path):
     """A linked product that nobody names is not mirrored."""
     write(project, {"Makefile": "all: a.o\na.o: a.c\n\t$(CC) -c a.c\n", "a.c": '#include "odd.so"\n',
