@@ -144,6 +144,10 @@ class Build:
         orders = Orders(loop, self._registry, self._trees, options.rules, self._window)
         jobs = JobList()
         self._dispatcher = Dispatcher(jobs, self._trees, options.rules, options.local_jobs, self._note)
+        if options.compare:
+            from dgcc.master.comparison import Comparison  # only here: what it needs takes long to load
+
+            self._dispatcher.comparison = Comparison()
         grace = _GRACE_OWN_SLAVE_S if options.local_slave else _GRACE_S
         self._shipping = Shipping(loop, self._dispatcher, jobs, self._trees, self._registry,
                                   Overseer(now=now, grace_s=grace), preparation, supplies, orders,
@@ -252,7 +256,7 @@ class Build:
         report.planned = dispatcher.jobs.planned
         report.remote, report.local, report.failed = dispatcher.outcome()
         report.fallbacks = dispatcher.fallbacks
-        report.comparison = dispatcher.comparison if self.options.compare else None
+        report.comparison = dispatcher.comparison
         report.slaves = self._registry.tallies
         usage = resource.getrusage(resource.RUSAGE_SELF)
         report.master_cpu_s = usage.ru_utime + usage.ru_stime

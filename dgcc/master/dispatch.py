@@ -4,10 +4,9 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dgcc.master.clients import Client
-from dgcc.master.comparison import Comparison
 from dgcc.master.home import HomeSlots
 from dgcc.master.joblist import END, Job, JobList, State
 from dgcc.master.orders import environment_of
@@ -19,6 +18,9 @@ from dgcc.master.verdict import decide
 from dgcc.master.verdict.rules import Rules
 from dgcc.master.wire import Request
 from dgcc.master.work import Work
+
+if TYPE_CHECKING:
+    from dgcc.master.comparison import Comparison
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ class Dispatcher:
         """`note` is given sentences that the user is to see once."""
         self.jobs = jobs
         self.fallbacks: list[Fallback] = []
-        self.comparison = Comparison()
+        self.comparison: Comparison | None = None  # with --compare
         self.stopping = 0  # the signal that ends the build, if one does
         self._trees = trees
         self._rules = rules
@@ -155,7 +157,7 @@ class Dispatcher:
             return
         work: Work = job.work
         job.exit_code = os.waitstatus_to_exitcode(wait_status)
-        if work.remote_result is not None:
+        if work.remote_result is not None and self.comparison is not None:
             self.comparison.add(job.label, job.directory, work.remote_result, wait_status)
         if wait_status:
             self.jobs.move(job, State.FAILED, "failed at home", time.monotonic())

@@ -4,10 +4,12 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dgcc.master.comparison import Comparison
 from dgcc.master.registry import Tally
+
+if TYPE_CHECKING:
+    from dgcc.master.comparison import Comparison
 
 _SHOWN_FALLBACKS = 5
 
@@ -33,7 +35,7 @@ class Report:
     fallbacks: list[Fallback] = field(default_factory=list)
     slaves: dict[str, Tally] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    comparison: Comparison | None = None
+    comparison: "Comparison | None" = None
     master_cpu_s: float = 0.0
     client_cpu_s: float = 0.0
     bytes_sent: int = 0

@@ -131,7 +131,7 @@ class Shipping:
         # Only now: a job may have waited long, and is to see all as a compiler that starts now would.
         work.prepared = self._preparation.ready(work.needs)
         if work.prepared is None:  # a compiler was changed meanwhile
-            self._loop.call_soon(self._offer_again, job)
+            self._loop.call_soon(self._offer_again, job, lease)
             return
         self._jobs.move(job, State.SENT, "to a slave", now)
         job.slave = lease
@@ -142,9 +142,10 @@ class Shipping:
 
         self._orders.send(job, lease, failed)
 
-    def _offer_again(self, job: Job) -> None:
+    def _offer_again(self, job: Job, lease: int) -> None:
+        """The slave never heard of the job, so it is told nothing: to have it forget the job would outlast this."""
         if job.state is State.READY:
-            self.cancel(job)
+            self.perform(self._overseer.done(lease, job.id, time.monotonic()))
             self.offer(job)
 
     # ---- from the slaves -------------------------------------------------------------------------------------

@@ -5,52 +5,25 @@ Nothing of another machine is run.
 
 import os
 import re
-from dataclasses import dataclass
-
-from elftools.common.exceptions import ELFError
-from elftools.construct import ConstructError
-from elftools.elf.dynamic import DynamicSegment
-from elftools.elf.elffile import ELFFile
-from elftools.elf.segments import InterpSegment
+from typing import TYPE_CHECKING
 
 from dgcc.master.environment.questions import Questions
 
-_MAGIC = b"\x7fELF"
+if TYPE_CHECKING:
+    from dgcc.master.environment.elfhead import Elf
+
 _LIBRARY = re.compile(rb"^\s*(?:(?P<name>\S+) => )?(?P<path>/.+?) \(0x[0-9a-f]+\)$", re.M)
 _DEFAULT_PLACE = re.compile(rb"/(?:usr/)?lib(?:64|32|x32)?(?:/[\w]+-linux-gnu\w*)?\Z")
 _SUBDIRECTORY = re.compile(rb"/glibc-hwcaps/[^/]+(?=/)|/tls(?=/)|/haswell(?=/)")
 _CACHE = b"/etc/ld.so.cache"
 
 
-@dataclass(frozen=True, slots=True)
-class Elf:
-    """The head of an ELF file. machine: its EM_* name. interpreter: empty for static programs and for libraries.
-
-    needed: names of the libraries that it asks for.
-    """
-
-    machine: str
-    interpreter: bytes
-    needed: tuple[bytes, ...]
-
-
-def read(path: bytes) -> Elf | None:
+def read(path: bytes) -> "Elf | None":
     """The head of the file at `path`; None if it is no ELF file, or cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            if file.read(4) != _MAGIC:
-                return None
-            elf = ELFFile(file)
-            interpreter, needed = b"", list[bytes]()
-            for segment in elf.iter_segments():
-                if isinstance(segment, InterpSegment):
-                    interpreter = os.fsencode(segment.get_interp_name())
-                elif isinstance(segment, DynamicSegment):
-                    tags = segment.iter_tags("DT_NEEDED")
-                    needed = [os.fsencode(tag.needed) for tag in tags]  # type: ignore[attr-defined]  # set by name
-            return Elf(elf["e_machine"], interpreter, tuple(needed))
-    except (OSError, ELFError, ConstructError, ValueError, KeyError, AttributeError, TypeError):
-        return None  # cut off, or made by nobody's linker
+    # Only here: with a compiler that is known from an earlier build nothing is read, and the library is large.
+    from dgcc.master.environment import elfhead
+
+    return elfhead.read(path)
 
 
 class Loading:
@@ -63,12 +36,12 @@ class Loading:
         shell = read(os.path.realpath(b"/bin/sh"))  # our own Python may be linked statically
         self._loader = next((elf.interpreter for elf in (own, shell) if elf is not None and elf.interpreter), b"")
 
-    def is_native(self, elf: Elf) -> bool:
+    def is_native(self, elf: "Elf") -> bool:
         """Whether a loader of this machine can load it."""
         own = elf.machine == self._machine
         return own or (bool(elf.interpreter) and (elf.machine, self._machine) == ("EM_386", "EM_X86_64"))
 
-    def files(self, path: bytes, elf: Elf) -> set[bytes]:
+    def files(self, path: bytes, elf: "Elf") -> set[bytes]:
         """Loader, libraries, and the loader's cache where it is needed; `path` itself is not among them.
 
         A library that is missing here is missing there: the program fails in the same way.
