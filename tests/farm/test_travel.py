@@ -186,6 +186,42 @@ def test_explain_tells_what_happened_last_time(two: Farm, project: Path):
     assert wrong.returncode == 2 and "a.o" in wrong.stderr and "Traceback" not in wrong.stderr
 
 
+def test_a_compiler_that_is_upgraded_in_the_middle_of_a_build_is_noticed(two: Farm, project: Path, tmp_path: Path):
+    """A wrapper stands for the compiler. Jobs are waiting when it is changed, and go with what it is then."""
+    wrapper = '#!/bin/sh\nexec gcc -DV=%d "$@"\n'
+    write(tmp_path, {"opt/gcc": wrapper % 1, "opt/next": wrapper % 2})
+    names = [f"f{i}" for i in range(8)]
+    write(project, {
+        "Makefile": f"CC = {tmp_path}/opt/gcc\nall: {' '.join(n + '.o' for n in names)}\n"
+                    "first.o: v.c\n\t$(CC) -g -c v.c -o $@\n"
+                    f"new: first.o\n\tmv {tmp_path}/opt/next {tmp_path}/opt/gcc\n\ttouch new\n"
+                    "f%.o: f%.c new\n\t$(CC) -g -c $< -o $@\n",
+        "v.c": "int v = V;\n", **{f"{name}.c": "int v = V;\n" for name in names},
+    })  # fmt: skip
+    built = two.master(project)
+    assert built.code == 0 and built.jobs["remote"] == 9 and built.jobs["fallback"] == 0, built.err
+    remote = {path.name: path.read_bytes() for path in project.glob("*.o")}
+    write(tmp_path, {"opt/gcc": wrapper % 1, "opt/next": wrapper % 2})
+    (project / "new").unlink()
+    assert two.plain(project, "-B").code == 0
+    assert remote == {path.name: path.read_bytes() for path in project.glob("*.o")}
+    assert remote["first.o"] != remote["f1.o"]
+
+
+def test_two_compilers_are_used_at_the_same_time_on_the_same_slaves(two: Farm, tmp_path: Path):
+    """Two projects, each with a compiler of its own at the same path name of another directory."""
+    places = [tmp_path / "one", tmp_path / "two"]
+    for number, place in enumerate(places):
+        write(place, {"bin/gcc": f'#!/bin/sh\nexec gcc -DV={number} "$@"\n', "p/v.c": "int v = V;\n",
+                      "p/Makefile": "all: a.o b.o\na.o b.o: v.c\n\t../bin/gcc -c v.c -o $@ && sleep 0.3\n"})  # fmt: skip
+    masters = [two.start_master(place / "p") for place in places]
+    for master, place in zip(masters, places, strict=True):
+        built = two.finish(master)
+        assert built.code == 0 and built.jobs["remote"] == 2 and built.jobs["fallback"] == 0, built.err
+        remote = (place / "p/a.o").read_bytes()
+        assert two.plain(place / "p", "-B").code == 0 and remote == (place / "p/a.o").read_bytes()
+
+
 def test_a_slave_on_another_kind_of_machine_is_refused(two: Farm, project: Path):
     write(project, {"Makefile": "all:\n\t$(CC) -c a.c\n", "a.c": "int a;\n"})
     log = two.directory / "odd.log"
