@@ -213,7 +213,8 @@ def test_two_compilers_are_used_at_the_same_time_on_the_same_slaves(two: Farm, t
     places = [tmp_path / "one", tmp_path / "two"]
     for number, place in enumerate(places):
         write(place, {"bin/gcc": f'#!/bin/sh\nexec gcc -DV={number} "$@"\n', "p/v.c": "int v = V;\n",
-                      "p/Makefile": "all: a.o b.o\na.o b.o: v.c\n\t../bin/gcc -c v.c -o $@ && sleep 0.3\n"})  # fmt: skip
+                      "p/Makefile": "all: a.o b.o\na.o b.o: v.c\n"
+                                    "\t../bin/gcc -c v.c -o $@ && sleep 0.3\n"})  # fmt: skip
     masters = [two.start_master(place / "p") for place in places]
     for master, place in zip(masters, places, strict=True):
         built = two.finish(master)
