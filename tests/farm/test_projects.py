@@ -16,7 +16,7 @@ from fidelity.projects import LEVELDB, LUA, SMALL_BUSYBOX, Project
 
 # Big enough to be nobody's: an ordinary user without a passwd entry.
 _USER = 54321
-_AS = {"root": (SMALL_BUSYBOX,), "user": (LUA, LEVELDB)}
+_AS = {"root": (SMALL_BUSYBOX, LEVELDB), "user": (LUA,)}
 
 
 @pytest.fixture(scope="module", params=_AS)
