@@ -1,4 +1,4 @@
-"""Digests remembered between builds, in one SQLite file per user.
+"""Digests remembered between builds, with what sources mention, in one SQLite file per user.
 
 A cache may cost time when it is wrong about what it has, never a build: whatever SQLite complains about, the
 caller goes on without. A row is believed only if path, size, mtime, ctime and inode are all as they were.
@@ -10,9 +10,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from dgcc.store.digests import Stamp
+from dgcc.store.mentions import Mention, packed, unpacked
 
 T = TypeVar("T")
 
@@ -24,10 +25,18 @@ KEEP_S = 60 * _DAY_S
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS digest (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER,
-                                   inode INTEGER, digest BLOB) WITHOUT ROWID;
+                                   inode INTEGER, digest BLOB, mentions BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS root (path BLOB PRIMARY KEY, used INTEGER) WITHOUT ROWID;
 """
-_VERSION = 1
+_VERSION = 2
+
+
+class Remembered(NamedTuple):
+    """A file's digest under a stamp. mentions: as `mentions` found them; None if the file was not scanned."""
+
+    stamp: Stamp
+    digest: bytes
+    mentions: tuple[Mention, ...] | None = None
 
 
 def default_path() -> Path:
@@ -46,17 +55,19 @@ class DigestCache:
         self._path = path or default_path()
         self._clock = clock
 
-    def load(self, root: bytes) -> dict[bytes, tuple[Stamp, bytes]]:
-        """All that is remembered below the absolute directory `root`: relative path -> (stamp, digest)."""
+    def load(self, root: bytes) -> dict[bytes, Remembered]:
+        """All that is remembered below the absolute directory `root`, by relative path."""
         low, high = _range(root)
         skip = len(low)
 
-        def read(db: sqlite3.Connection) -> dict[bytes, tuple[Stamp, bytes]]:
+        def read(db: sqlite3.Connection) -> dict[bytes, Remembered]:
             rows = db.execute(
-                "SELECT path, size, mtime, ctime, inode, digest FROM digest WHERE path >= ? AND path < ?",
+                "SELECT path, size, mtime, ctime, inode, digest, mentions FROM digest WHERE path >= ? AND path < ?",
                 (low, high),
             )
-            known = {row[0][skip:]: (Stamp._make(row[1:5]), row[5]) for row in rows}
+            known = {
+                row[0][skip:]: Remembered(Stamp._make(row[1:5]), row[5], _unpacked(row[6])) for row in rows
+            }
             now = int(self._clock())
             with db:
                 db.execute("UPDATE root SET used = ? WHERE path = ? AND used < ?", (now, root, now - _DAY_S))
@@ -64,8 +75,8 @@ class DigestCache:
 
         return self._use(read) or {}
 
-    def save(self, root: bytes, known: Mapping[bytes, tuple[Stamp, bytes]], gone: Iterable[bytes] = ()) -> None:
-        """Remember digests below `root` (relative path -> stamp, digest), forget those of `gone`."""
+    def save(self, root: bytes, known: Mapping[bytes, Remembered], gone: Iterable[bytes] = ()) -> None:
+        """Remember digests below `root`, by relative path; forget those of `gone`."""
         low, _ = _range(root)
         now = int(self._clock())
 
@@ -73,8 +84,11 @@ class DigestCache:
             with db:
                 db.executemany("DELETE FROM digest WHERE path = ?", ((low + path,) for path in gone))
                 db.executemany(
-                    "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)",
-                    ((low + path, *stamp, digest) for path, (stamp, digest) in known.items()),
+                    "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        (low + path, *row.stamp, row.digest, None if row.mentions is None else packed(row.mentions))
+                        for path, row in known.items()
+                    ),
                 )
                 db.execute("INSERT OR REPLACE INTO root VALUES (?, ?)", (root, now))
                 for (old,) in db.execute("SELECT path FROM root WHERE used < ?", (now - KEEP_S,)).fetchall():
@@ -108,11 +122,20 @@ class DigestCache:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version == _VERSION:
             return
-        if version != 0:
+        if version > _VERSION:
             raise sqlite3.DatabaseError(f"format {version}, expected {_VERSION}")
+        if version:  # an older one, which lacks what we must know
+            db.executescript("DROP TABLE IF EXISTS digest; DROP TABLE IF EXISTS root;")
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(_SCHEMA)
         db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _unpacked(kept: bytes | None) -> tuple[Mention, ...] | None:
+    try:
+        return unpacked(kept) if kept else None if kept is None else ()
+    except ValueError:
+        return None  # not ours: to be scanned again
 
 
 def _range(root: bytes) -> tuple[bytes, bytes]:

@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Iterable
 
 from dgcc.store.blobindex import BlobIndex
-from dgcc.store.cache import DigestCache
+from dgcc.store.cache import DigestCache, Remembered
 from dgcc.store.descent import parent_of
-from dgcc.store.digests import Stamp, digest_files, stamp_of
+from dgcc.store.digests import Stamp, digest_files, scan_file, stamp_of
 from dgcc.store.entry import Entry, Kind, Page
 from dgcc.store.errors import BadVersion
 from dgcc.store.extent import largest, too_large
+from dgcc.store.hardlinks import Hardlinks
+from dgcc.store.mentioned import Mentioned
+from dgcc.store.mentions import Mention, may_mention
 from dgcc.store.scan import walk
 from dgcc.store.selection import Selection
 from dgcc.store.versions import PAGE_BYTES, Versions
@@ -23,7 +26,6 @@ from dgcc.store.watch import Dirty, Watch
 
 _LEFTOVER_NS = 3600 * 10**9  # unfinished files are finished or gone within seconds
 _LINKS_FOLLOWED = 40  # as many as the kernel follows
-_Cached = dict[bytes, tuple[Stamp, bytes]]
 
 
 class Layer:
@@ -49,6 +51,7 @@ class Layer:
         self.blobs = BlobIndex(self.root)
         self._versions = Versions(self.blobs)
         self.selection = selection or Selection()
+        self.mentioned = Mentioned(self.selection)
         self._cache = cache
         self._watch = watch
         self._clock_ns = clock_ns
@@ -58,12 +61,11 @@ class Layer:
         self._large = False  # once a tree was large it is to the end: contents are not taken back and forth
         self._named: set[bytes] = set()
         self._unwatched: set[bytes] = set()  # those of the named that lie where no watch is
-        self._linked: dict[bytes, int] = {}  # paths of files with several names -> inode number
-        self._links: dict[int, set[bytes]] = {}  # and back
+        self._hardlinks = Hardlinks()
         self._written: dict[bytes, Stamp] = {}
         self._unsaved: set[bytes] = set()
         self._found: dict[bytes, tuple[int, Stamp]] = {}  # files new or changed, with their mode
-        self._remembered: _Cached = {}  # digests from the cache that may be of use still
+        self._remembered: dict[bytes, Remembered] = {}  # digests from the cache that may be of use still
         if watch is not None:
             watch.add_root(self.root)
 
@@ -125,7 +127,7 @@ class Layer:
         self._remembered = self._cache.load(self.root) if self._cache else {}
         self._list_tree(b"", sweep_before_ns=self._clock_ns() - _LEFTOVER_NS, max_files=max_files)
         self._take_in()
-        stale = [path for path, (stamp, _) in self._remembered.items() if not self._is_withheld(path, stamp)]
+        stale = [path for path, row in self._remembered.items() if not self._is_withheld(path, row.stamp)]
         for path in stale:
             del self._remembered[path]
         self.save(stale)
@@ -138,10 +140,8 @@ class Layer:
         before = self.version
         for absolute in sorted(dirty.trees.union(dirty.events)):
             path = self.relative(absolute)
-            if path is not None and path in self._linked:
-                # An event names one path of a file; what was written shows at its others, too.
-                for other in self._links[self._linked[path]] - {path}:
-                    self._look(other)
+            for other in self._hardlinks.others(path) if path is not None else ():
+                self._look(other)
             if absolute == self.root:
                 if absolute in dirty.trees or not os.path.isdir(self.root):
                     self._list_tree(b"")
@@ -205,7 +205,9 @@ class Layer:
         ):
             self._written[entry.path] = stamp
             digest = entry.digest if self._offers(entry.path, stamp.size, status.st_mode) else b""
-            self._put_file(entry.path, status.st_mode, stamp, digest, reliable=False)
+            said = scan_file(self._prefix + entry.path) if digest else ()
+            self._put_file(entry.path, status.st_mode, stamp, digest, said, reliable=False)
+            self._take_mentioned()
 
     def save(self, gone: Iterable[bytes] = ()) -> None:
         """Remember digests taken since the last call in the cache, and forget those of `gone` there."""
@@ -214,7 +216,7 @@ class Layer:
             record = self._versions.record(path)
             stamp = record.stamp() if record is not None else None
             if record is not None and stamp is not None:
-                known[path] = stamp, record.entry.digest
+                known[path] = Remembered(stamp, record.entry.digest, self.mentioned.said_by(path))
         self._unsaved.clear()
         gone = list(gone)
         if self._cache is not None and (known or gone):
@@ -229,11 +231,12 @@ class Layer:
             return None
 
     def _takes(self, path: bytes, status: os.stat_result) -> bool:
-        return path in self._named or self.selection.lists_file(self._prefix + path, status)
+        named = path in self._named or self.mentioned.wants(path)
+        return named or self.selection.lists_file(self._prefix + path, status)
 
     def _offers(self, path: bytes, size: int, mode: int) -> bool:
         """Whether a listed file comes with its content."""
-        if path in self._named:
+        if path in self._named or self.mentioned.wants(path):
             return True
         record = self._versions.record(path)
         # Content once offered is not taken back because the tree has grown.
@@ -314,10 +317,12 @@ class Layer:
             self._versions.put(Entry(path, Kind.SYMLINK, 0o777, status.st_mtime_ns, link=link))
             return
         if not stat.S_ISREG(status.st_mode) or not self._takes(path, status):
+            if stat.S_ISREG(status.st_mode):
+                self.mentioned.leave_out(path)
             self._versions.drop(path)
             return
         stamp = stamp_of(status)
-        self._note_links(path, status)
+        self._hardlinks.note(path, status)
         record = self._versions.record(path)
         if record is not None and record.has(stamp):
             awaited = record.entry.withheld and self._offers(path, stamp.size, status.st_mode)
@@ -325,17 +330,24 @@ class Layer:
                 return
         self._found[path] = status.st_mode, stamp
 
-    def _note_links(self, path: bytes, status: os.stat_result) -> None:
-        """Remember which paths are one file."""
-        before = self._linked.pop(path, None)
-        if before is not None:
-            self._links[before].discard(path)
-        if status.st_nlink > 1:
-            self._linked[path] = status.st_ino
-            self._links.setdefault(status.st_ino, set()).add(path)
-
     def _take_in(self) -> None:
-        """Take in all files found new or changed, with the digests of those whose content is offered."""
+        """Take in all files found new or changed, with the content of those that is offered, and what they mention."""
+        self._take_found()
+        self._take_mentioned()
+
+    def _take_mentioned(self) -> None:
+        """Take in what files mention and would be left out or withheld, and what these mention in turn."""
+        while True:
+            known, hidden = self.mentioned.news(lambda: (e.path for e in self._versions.live() if e.withheld))
+            if not (known or hidden):
+                return
+            self._named.update(hidden)
+            self._unwatched.update(hidden)
+            for path in (*known, *hidden):
+                self._look(path)
+            self._take_found()
+
+    def _take_found(self) -> None:
         if not self._found:
             return
         self._measure()
@@ -344,19 +356,19 @@ class Layer:
             if not self._offers(path, stamp.size, mode):
                 self._put_file(path, mode, stamp, b"", reliable=True)
                 continue
-            remembered = self._remembered.pop(path, None)
-            if remembered is not None and remembered[0] == stamp:
-                self._put_file(path, mode, stamp, remembered[1], reliable=True)
+            known = self._remembered.pop(path, None)
+            if known is not None and known.stamp == stamp and (known.mentions is not None or not may_mention(path)):
+                self._put_file(path, mode, stamp, known.digest, known.mentions or (), reliable=True)
             else:
                 to_read.append(path)
         self._found.clear()
         now = self._clock_ns()
         absolute = [self._prefix + path for path in to_read]
-        for path, (_, digested) in zip(to_read, digest_files(absolute, now), strict=True):
-            if digested is None:
+        for path, (_, read) in zip(to_read, digest_files(absolute, now, scan=True), strict=True):
+            if read is None:
                 self._versions.drop(path)
                 continue
-            self._put_file(path, digested.mode, digested.stamp, digested.digest, reliable=digested.settled)
+            self._put_file(path, read.mode, read.stamp, read.digest, read.mentions, reliable=read.settled)
             self._unsaved.add(path)
 
     def _measure(self) -> None:
@@ -372,9 +384,11 @@ class Layer:
         self._found.pop(path, None)
         self._versions.put(Entry(path, Kind.DIRECTORY, stat.S_IMODE(status.st_mode)))
 
-    def _put_file(self, path: bytes, mode: int, stamp: Stamp, digest: bytes, *, reliable: bool) -> None:
+    def _put_file(self, path: bytes, mode: int, stamp: Stamp, digest: bytes, said: tuple[Mention, ...] = (),
+                  *, reliable: bool) -> None:  # fmt: skip
         entry = Entry(path, Kind.FILE, stat.S_IMODE(mode), stamp.mtime_ns, stamp.size, digest)
         self._versions.put(entry, stamp.ctime_ns if reliable else -1, stamp.inode)
+        self.mentioned.says(path, said)
 
 
 def _no_watch(_: bytes) -> None:

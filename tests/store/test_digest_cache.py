@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from dgcc.store.cache import KEEP_S, DigestCache, default_path
+from dgcc.store.cache import KEEP_S, DigestCache, Remembered, default_path
 from dgcc.store.digests import Stamp
 
 _STAMP = Stamp(1, 2, 3, 4)
 
 
-def _row(number: int) -> tuple[Stamp, bytes]:
-    return _STAMP._replace(inode=number), bytes([number]) * 32
+def _row(number: int) -> Remembered:
+    return Remembered(_STAMP._replace(inode=number), bytes([number]) * 32)
 
 
 def test_keeps_by_root(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from store.treekit import Home, picture
 
 from dgcc.store.blobs import BlobStore
-from dgcc.store.cache import DigestCache
+from dgcc.store.cache import DigestCache, Remembered
 from dgcc.store.entry import Entry, Kind, Output
 from dgcc.store.errors import TreeTooLarge
 from dgcc.store.layer import Layer
@@ -139,9 +139,9 @@ def test_digests_of_named_files_are_kept_between_builds(root: Path, tmp_path: Pa
     first = Home(root, cache=cache, selection=_LARGE)
     first.layer.include(b"big.bin")
     first.layer.save()
-    ((name, (stamp, _)),) = cache.load(os.fsencode(root)).items()
+    ((name, (stamp, *_)),) = cache.load(os.fsencode(root)).items()
     planted = bytes(32)  # shows that the file is not read again
-    cache.save(os.fsencode(root), {name: (stamp, planted)})
+    cache.save(os.fsencode(root), {name: Remembered(stamp, planted, ())})
     for _ in range(2):  # the second time, nobody has named it in between
         home = Home(root, cache=cache, selection=_LARGE)
         assert _withheld(home.layer) == {b"big.bin"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from store.treekit import Home, picture
 
-from dgcc.store.cache import DigestCache
+from dgcc.store.cache import DigestCache, Remembered
 from dgcc.store.entry import Entry, Kind, Output
 from dgcc.store.errors import BadVersion
 from dgcc.store.layer import Layer
@@ -222,14 +222,17 @@ def test_digests_are_kept_between_builds(root: Path, tmp_path: Path) -> None:
     first = Layer(os.fsencode(root), "1", cache=cache)
     first.scan()
     remembered = cache.load(os.fsencode(root))
-    digests = {path: digest for path, (_, digest) in remembered.items()}
+    digests = {path: row.digest for path, row in remembered.items()}
     assert {entry.path: entry.digest for entry in first.entries()} == digests
     assert len(remembered) == 5
     # A digest planted in the cache shows that a file is not read again; with another stamp it is no use.
     planted = bytes(32)
     cache.save(
         os.fsencode(root),
-        {b"f0": (remembered[b"f0"][0], planted), b"f1": (remembered[b"f1"][0]._replace(inode=1), planted)},
+        {
+            b"f0": Remembered(remembered[b"f0"].stamp, planted, ()),
+            b"f1": Remembered(remembered[b"f1"].stamp._replace(inode=1), planted, ()),
+        },
     )
     (root / "f2").unlink()
     second = Layer(os.fsencode(root), "2", cache=cache)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dgcc.master.environment.closure import within
 from dgcc.master.environment.prefixes import SHIM
 from dgcc.store.blobindex import BlobIndex
-from dgcc.store.cache import DigestCache
+from dgcc.store.cache import DigestCache, Remembered
 from dgcc.store.digests import Stamp, digest_file, digest_files
 
 Row = tuple[Stamp, bytes]
@@ -81,7 +81,7 @@ class Contents:
                 place = next(place for place in places if within(path, place))
                 fresh.setdefault(place, {})[path[len(place.rstrip(b"/")) + 1 :]] = row
         for place, rows in fresh.items():
-            self._cache.save(place, rows)
+            self._cache.save(place, {path: Remembered(*row) for path, row in rows.items()})
         return found
 
     def _put(self, path: bytes, row: Row | None) -> None:
@@ -100,7 +100,7 @@ class Contents:
             self._loaded.add(place)
             prefix = place[1:] + b"/" if place != b"/" else b""
             for path, row in self._cache.load(place).items():
-                self._remembered.setdefault(prefix + path, row)
+                self._remembered.setdefault(prefix + path, row[:2])
 
 
 def _outermost(directories: Collection[bytes]) -> list[bytes]:
