@@ -141,6 +141,18 @@ def test_whole_recipes_travel_where_a_rule_says_so(two: Farm, project: Path):
     assert (project / "prog.out").read_text().startswith("hello world")
 
 
+def test_compiling_and_linking_in_one_command_travels(two: Farm, project: Path):
+    """With a library of the project, which is no input of the mirror unasked, and one of the system."""
+    write(project, {
+        "Makefile": "all: prog\nx.o: x.c\n\t$(CC) -g -c x.c\nlib/libx.a: x.o\n\tmkdir -p lib && ar rcs $@ $^\n"
+                    "prog: main.c lib/libx.a\n\t$(CC) -g -O2 -o $@ main.c -Llib -lx -lm\n",
+        "x.c": "#include <math.h>\ndouble x(double a) { return sin(a); }\n",
+        "main.c": "double x(double);\nint main(int c, char **v) { return x(c) > 2; }\n",
+    })  # fmt: skip
+    assert equal(two, project).jobs["remote"] == 2
+    assert subprocess.run([project / "prog"], check=False).returncode == 0
+
+
 def test_ignored_files_never_travel(two: Farm, project: Path):
     write(project, {"dgcc.toml": 'ignore = ["private/**"]\n', "private/key.c": "int key;\n", "a.c": "int a;\n",
                     "Makefile": "all: a.o key.o\na.o:\n\t$(CC) -c a.c\n"

@@ -5,7 +5,6 @@ from verdict.verdictkit import ROOT, judge, judge_argv
 
 LOCAL = r"""
 gcc -o prog foo.o | links
-gcc foo.c -o prog | links
 gcc -shared -o libx.so foo.o.sho | links
 g++ -o prog foo.o -Llib -lfoo | links
 gcc --version | asks the compiler

@@ -195,3 +195,11 @@ def test_a_tool_of_usr_local_comes_along() -> None:
 def test_directories_of_the_environment() -> None:
     verdict = judge("gcc -c foo.c", machine=WORLD, env={b"CPATH": b"/sdk/include:/nowhere", b"LIBRARY_PATH": b"/"})
     assert verdict.needs.paths == (b"/sdk/include",)
+
+
+def test_compiling_and_linking_in_one_command_travels_with_its_libraries():
+    verdict = judge("gcc -O2 foo.c bar.o -Llib -lm -lz -o prog")
+    assert verdict.remote and verdict.needs.links
+    assert verdict.needs.libraries == ((0, b"m"), (0, b"z"))
+    assert verdict.outputs == (ROOT + b"/prog",)
+    assert not judge("gcc bar.o -lm -o prog").remote

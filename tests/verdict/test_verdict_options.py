@@ -138,8 +138,6 @@ gcc -c foo.c -o '' | no argument
 gcc -c foo.c -o a.o -o b.o | twice
 gcc -c foo.c --frobnicate | not known
 gcc -c foo.c -Jfoo | not known
-gcc foo.c | it links
-gcc foo.c -o foo | it links
 gcc -shared foo.o | it links
 gcc -r foo.o -o bar.o | it links
 gcc -lm | it links

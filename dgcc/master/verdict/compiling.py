@@ -91,7 +91,7 @@ def _check_sources(command: Compile, fed: bool, found: Gathered) -> None:
     if not command.stage and command.links():
         if not (command.sources or command.linked or command.libraries):
             raise StaysHome("it compiles nothing")
-        if not found.generous:
+        if not (found.generous or command.sources):
             raise StaysHome("it links (neither -c nor -S)")
     elif not command.sources:
         raise StaysHome("it names no source")
