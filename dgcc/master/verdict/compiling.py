@@ -20,6 +20,11 @@ from dgcc.master.verdict.tools import Argument
 _LARGEST_FILE = 4 << 20
 # What the compiler starts, and would find first in a directory of -B.
 _PROGRAMS = (b"as", b"ld", b"cc1", b"cc1plus", b"collect2", b"lto1", b"ld.bfd", b"ld.gold", b"ld.lld", b"objcopy")
+# Of those, the ones that most compilers have no own of, and take from PATH; clang asks for the long name first.
+_IN_PATH = (b"as", b"x86_64-linux-gnu-as", b"objcopy")
+_IN_PATH_FOR_LINKS = (b"ld", b"real-ld", b"collect-ld", b"ld.bfd", b"ld.gold", b"ld.lld")
+# With these, clang writes its own command line down.
+_WRITES_COMMAND = re.compile(rb"-[gf]record-(?:gcc-switches|command-line)|-MJ.*", re.DOTALL)
 _SOURCES = frozenset((b".c", b".cc", b".cpp", b".cxx", b".i", b".ii", b".s", b".sx", b".m", b".mm"))
 
 
@@ -44,6 +49,7 @@ def compile_command(
         given = list(expand(given, lambda path: _options_in(path, cwd, found)))
     command = read_options(given)
     _check_sources(command, fed, found)
+    _programs_in_path(command, cwd, found)
     products = _files(command, cwd, found)
     chain = Toolchain(choice.path, _steering(command, choice, cwd, found))
     number = found.toolchain(chain)
@@ -57,6 +63,9 @@ def compile_command(
     if command.native:
         if in_files and not any(word in given for word in (b"-march=native", b"-mtune=native", b"-mcpu=native")):
             raise StaysHome("a file of options asks for this machine's processor")
+        writer = next((word for word in given if _WRITES_COMMAND.fullmatch(word)), None)
+        if writer is not None and b"clang" in choice.real:
+            raise StaysHome(f"{show(writer)} writes down the options for this machine's processor")
         options = tuple(command.machine)
         answer = found.places.world.native(choice.path, options)
         if answer is None:
@@ -164,6 +173,23 @@ def _programs_in(path: bytes, cwd: bytes, found: Gathered) -> None:
             if found.exists(written, cwd):
                 raise StaysHome(f"-B{show(path)} has the compiler run {show(written)}, which is built in the tree")
     found.searches(path, cwd, "-B")
+
+
+def _programs_in_path(command: Compile, cwd: bytes, found: Gathered) -> None:
+    """Take along what PATH has the compiler run in the place of the system's assembler or linker."""
+    if command.stage not in (b"", b"-c"):
+        return
+    for program in (*_IN_PATH, *(() if command.stage else _IN_PATH_FOR_LINKS)):
+        path = found.places.shadowed(program, cwd, found.env)
+        there = None if path is None else found.places.probe(path)
+        if path is None or there is None:
+            continue
+        path = normal(path)
+        built = under(path, found.places.roots) or under(there.real, found.places.roots)
+        if built or found.places.world.read(there.real, 2) == b"#!":
+            what = "built in the tree" if built else "a script"
+            raise StaysHome(f"PATH has the compiler run {show(path)}, which is {what}")
+        found.programs[path] = None
 
 
 def _profile(option: bytes, value: bytes, command: Compile, cwd: bytes, found: Gathered) -> None:
