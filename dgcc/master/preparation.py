@@ -7,14 +7,18 @@ import asyncio
 import os
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dgcc.master.environment.environments import Environments
+from dgcc.master.mentions import Outside
 from dgcc.master.roots import links_on_the_way
 from dgcc.master.trees import Trees
 from dgcc.master.verdict.needs import Needs
 from dgcc.master.verdict.places import under
 from dgcc.store.errors import StoreError
+
+# What is read for a job may mention more, and lead to more.
+_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,15 @@ class Preparation:
         self._one = asyncio.Lock()
         self._refused: dict[Needs, str] = {}
 
-    def ready(self, needs: Needs) -> Prepared | None:
-        """Return what a job with these needs is sent with now; None if that must be found out first."""
+    def ready(self, needs: Needs, inputs: Iterable[bytes] = ()) -> Prepared | None:
+        """Return what a job with these needs is sent with now; None if that must be found out first.
+
+        `inputs`: what it needs of the project by name, absolute paths.
+        """
+        outside = self._trees.mentioned(inputs)
+        return None if _hindered(needs, outside) else self._known(_whole(needs, outside))
+
+    def _known(self, needs: Needs) -> Prepared | None:
         keys = self._environments.current(needs)
         if keys is None:
             return None
@@ -51,29 +62,38 @@ class Preparation:
                 links.update(links_on_the_way(path, self._trees.roots))
         return Prepared(keys, tuple(names), tuple(links.items()))
 
-    async def prepare(self, needs: Needs) -> None:
+    async def prepare(self, needs: Needs, inputs: Iterable[bytes] = ()) -> None:
         """Have everything found out that `ready` lacks. Raises StoreError, OSError with a sentence."""
+        inputs = tuple(inputs)
         async with self._one:
-            if needs in self._refused:
-                raise StoreError(self._refused[needs])
-            if self.ready(needs) is not None:
-                return
-            try:
-                await self._loop.run_in_executor(self._worker, self._environments.prepare, needs)
-                for _, real in list(self._outside(needs)):
-                    if self._trees.extras.having(real) is None:
-                        extra = await self._loop.run_in_executor(self._worker, self._trees.extras.read, real)
-                        self._trees.add_extra(extra)
-            except StoreError as error:
-                # To ask the same compiler again for every job would take longer than to compile at home.
-                self._refused[needs] = str(error)
-                raise
+            for _ in range(_ROUNDS):
+                outside = self._trees.mentioned(inputs)
+                if _hindered(needs, outside):
+                    raise StoreError(outside.hindrance)
+                whole = _whole(needs, outside)
+                if whole in self._refused:
+                    raise StoreError(self._refused[whole])
+                if self._known(whole) is not None:
+                    return
+                await self._find_out(whole)
+
+    async def _find_out(self, needs: Needs) -> None:
+        try:
+            await self._loop.run_in_executor(self._worker, self._environments.prepare, needs)
+            for _, real in list(self._outside(needs)):
+                if self._trees.extras.having(real) is None:
+                    extra = await self._loop.run_in_executor(self._worker, self._trees.extras.read, real)
+                    self._trees.add_extra(extra)
+        except StoreError as error:
+            # To ask the same compiler again for every job would take longer than to compile at home.
+            self._refused[needs] = str(error)
+            raise
 
     def has(self, needs: Needs, path: bytes) -> bool:
         """Whether a job with these needs sees an absolute path outside the project."""
         name = self._trees.extras.having(path)
         if name is None:
-            return self._environments.covers(needs, path)
+            return self._environments.covers(_whole(needs, self._trees.mentioned(())), path)
         return self._trees.offers(path)
 
     def _outside(self, needs: Needs) -> Iterable[tuple[bytes, bytes]]:
@@ -82,3 +102,12 @@ class Preparation:
             real = os.path.realpath(path)
             if not self._environments.covers(needs, path) and not under(real, self._trees.roots):
                 yield path, real
+
+
+def _hindered(needs: Needs, outside: Outside) -> bool:
+    return bool(outside.hindrance and needs.toolchains)
+
+
+def _whole(needs: Needs, outside: Outside) -> Needs:
+    """A job's needs, with the files that sources mention."""
+    return replace(needs, programs=(*needs.programs, *outside.files)) if outside.files else needs

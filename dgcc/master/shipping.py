@@ -66,14 +66,14 @@ class Shipping:
 
     def offer(self, job: Job) -> None:
         """Have a READY job sent to a slave, as soon as what it needs is known and a slave is free."""
-        if self._preparation.ready(job.work.needs) is None:
+        if self._preparation.ready(job.work.needs, job.work.inputs) is None:
             self._tasks.start(self._prepare(job))
         else:
             self.perform(self._overseer.ready(job.id, time.monotonic()))
 
     async def _prepare(self, job: Job) -> None:
         try:
-            await self._preparation.prepare(job.work.needs)
+            await self._preparation.prepare(job.work.needs, job.work.inputs)
         except Exception as error:
             if job.state is State.READY:
                 self._recipes.fall_back(job, str(error))
@@ -129,7 +129,7 @@ class Shipping:
         if job.state is State.SENT:  # its host was lost; it goes on to another
             self._jobs.move(job, State.READY, "its host was lost", now)
         # Only now: a job may have waited long, and is to see all as a compiler that starts now would.
-        work.prepared = self._preparation.ready(work.needs)
+        work.prepared = self._preparation.ready(work.needs, work.inputs)
         if work.prepared is None:  # a compiler was changed meanwhile
             self._loop.call_soon(self._offer_again, job, lease)
             return

@@ -7,6 +7,7 @@ from typing import Any
 from dgcc.corba import DGCC
 from dgcc.master.escapes import Escapes
 from dgcc.master.extras import Extra, Extras
+from dgcc.master.mentions import Mentions, Outside
 from dgcc.store.blobindex import BlobIndex
 from dgcc.store.cache import DigestCache
 from dgcc.store.entry import Kind
@@ -41,6 +42,7 @@ class Trees:
         }  # fmt: skip
         self.extras = Extras(run, roots, cache)
         self._escapes = Escapes(roots)
+        self._mentions = Mentions()
         self._seen = dict.fromkeys(self._layers, 0)  # versions that `_escapes` has been shown
         self.source = TreeSource([*(layer.blobs for layer in self._layers.values()), *indexes])
 
@@ -84,15 +86,21 @@ class Trees:
     def led_out(self) -> tuple[bytes, ...]:
         """Where symbolic links of the trees lead that leave all roots, and that a compiler might follow.
 
-        Directories outside the project that jobs have been given count as trees here.
+        Of the trees as last refreshed. Directories outside the project that jobs have been given count as trees here.
         """
-        self.refresh()
         for name, layer in (*self._layers.items(), *self.extras.layers.items()):
             while self._seen.setdefault(name, 0) < layer.version:
                 page = layer.changes(self._seen[name])
                 self._escapes.see(layer.root, page.entries)
                 self._seen[name] = page.upto
         return self._escapes.targets
+
+    def mentioned(self, inputs: Iterable[bytes]) -> Outside:
+        """What sources ask about outside all trees and nobody would miss; `inputs`, absolute, are read before."""
+        self.refresh()
+        extras = self.extras.layers.values()
+        _include(inputs, (*self._layers.values(), *extras))
+        return self._mentions.look(self._layers.values(), extras)
 
     def ignored(self, inputs: Iterable[bytes]) -> bytes | None:
         """Return the first of these absolute paths that the project's `ignore` keeps off the wire, or None."""
@@ -115,13 +123,9 @@ class Trees:
     def needs(self, inputs: Iterable[bytes], extras: Iterable[str] = ()) -> list[Any]:
         """Return what a job sent now must see (DGCC.LayerNeed), with `inputs`, absolute paths, among it."""
         self.refresh()
-        named = list(inputs)
         others = self.extras.layers
         chosen = {**self._layers, **{name: others[name] for name in extras}}
-        for layer in chosen.values():
-            for path in (layer.relative(absolute) for absolute in named):
-                if path is not None:
-                    layer.include(path)
+        _include(inputs, chosen.values())
         return [DGCC.LayerNeed(name, v.root, v.version, name in self._layers) for name, v in chosen.items()]
 
     def changes(self, name: str, since: int) -> Any:
@@ -141,3 +145,13 @@ class Trees:
                 layer.save()
         self.extras.close()
         self._watch.close()
+
+
+def _include(inputs: Iterable[bytes], layers: Iterable[Layer]) -> None:
+    """Make absolute paths part of the layers in which they lie."""
+    named = tuple(inputs)
+    for layer in layers:
+        for absolute in named:
+            path = layer.relative(absolute)
+            if path is not None:
+                layer.include(path)
