@@ -29,6 +29,8 @@ from dgcc.store.sync import LayerSource
 _COMPLETE = "complete"
 _SIZE = "size"
 _KEY_SIZE = 32
+# Between two looks at whether a complete environment is still as it was laid out, which takes some 30 ms.
+_TRUSTED_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class _Place:
         self.users = 0
         self.size = 0  # bytes of content, as far as known
         self.entries: list[Entry] = []  # once it is complete and looked at
+        self.trusted_until = 0.0  # on the pool's clock: then it is looked at again
         self.spoilt = ""  # why no further job may use it
         self.attempts = 0
         self.failure: tuple[Any, Exception] | None = None  # the last attempt's source, and what became of it
@@ -74,12 +77,14 @@ class EnvironmentPool:
         *,
         host: bytes = b"/",
         reach: Callable[[Any], BlobSource] = reach,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`owner`: as in SlaveOptions. `limit`: bytes of content kept, but for what is in use.
 
         `host`: the root of this host's own system, whose files serve as a source. `reach`: makes a source of a
-        peer as jobs name it. Raises OSError.
+        peer as jobs name it. `clock`: seconds. Raises OSError.
         """
+        self._clock = clock
         self._directory = directory
         self._owner = owner
         self._limit = limit
@@ -203,7 +208,7 @@ class EnvironmentPool:
         with place.lock:
             if place.spoilt:
                 raise StoreError(place.spoilt)
-            if place.entries:
+            if place.entries and not self._changed(place):
                 return 0
             if place.failure and place.attempts != attempts and place.failure[0] is source:
                 raise place.failure[1]  # of the attempt that this one waited for
@@ -221,10 +226,32 @@ class EnvironmentPool:
             with self._lock:
                 place.size = sum(entry.size for entry in entries)
                 place.entries = entries
+                place.trusted_until = self._clock() + _TRUSTED_S
                 place.failure = None
                 for path, digest in _contents(place):
                     self.index.add(digest, path)
             return received
+
+    def _changed(self, place: _Place) -> bool:
+        """Whether a complete environment, looked at now and then, has changed on the disk and is to be brought anew.
+
+        A header that somebody has removed would change objects without a word. Raises StoreError if it has changed
+        and other jobs use it.
+        """
+        if self._clock() < place.trusted_until:
+            return False
+        if _all_right(place, place.entries):
+            place.trusted_until = self._clock() + _TRUSTED_S
+            return False
+        with self._lock:
+            if place.users > 1:
+                place.spoilt = f"the environment in {place.directory} was changed on this slave's disk"
+                log.error("%s; it is fetched again", place.spoilt)
+                raise StoreError(place.spoilt)
+            for path, digest in _contents(place):
+                self.index.discard(digest, path)
+            place.entries = []
+        return True
 
     def _look(self, place: _Place) -> list[Entry] | None:
         """The entries of what an earlier process completed, if that still looks so."""
@@ -237,7 +264,7 @@ class EnvironmentPool:
         known = manifest.take(copy)
         if known is not None and environment_key(known.values()) == place.key:
             entries = sorted(known.values(), key=lambda entry: entry.path)
-            if all(_looks_right(os.fsencode(place.tree), entry) for entry in entries):
+            if _all_right(place, entries):
                 return entries
         log.error("the environment in %s is damaged; it is fetched again", place.directory)
         self._delete(place.directory)
@@ -266,6 +293,11 @@ def _contents(place: _Place) -> Iterator[tuple[bytes, bytes]]:
     """Where a complete environment has which content: paths below the pool's directory, and digests."""
     top = os.fsencode(place.directory.name) + b"/tree/"
     return ((top + entry.path, entry.digest) for entry in place.entries if entry.kind is Kind.FILE)
+
+
+def _all_right(place: _Place, entries: Sequence[Entry]) -> bool:
+    tree = os.fsencode(place.tree)
+    return all(_looks_right(tree, entry) for entry in entries)
 
 
 def _looks_right(tree: bytes, entry: Entry) -> bool:

@@ -1,6 +1,8 @@
 """What tests of environments share: small systems to be made environments of, and pools to keep them in."""
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from slave.systemkit import OWNER, entries_of
@@ -27,9 +29,12 @@ def make(root: Path, marker: str = "one") -> Path:
     return root
 
 
-def pool_at(top: Path, *, limit: int = 1 << 30, host: Path | None = None) -> EnvironmentPool:
+def pool_at(
+    top: Path, *, limit: int = 1 << 30, host: Path | None = None, clock: Callable[[], float] = time.monotonic
+) -> EnvironmentPool:
     """A pool whose host has no files of its own, unless `host` is its root."""
-    return EnvironmentPool(top / "pool", OWNER, limit, host=os.fsencode(host or top / "none"), reach=lambda peer: peer)
+    system = os.fsencode(host or top / "none")
+    return EnvironmentPool(top / "pool", OWNER, limit, host=system, reach=lambda peer: peer, clock=clock)
 
 
 def same(tree: Path, root: Path) -> bool:

@@ -182,6 +182,40 @@ def test_one_that_was_damaged_between_two_slaves_is_fetched_again(
     assert "is damaged; it is fetched again" in caplog.text
 
 
+def test_one_that_is_damaged_while_the_slave_runs_is_fetched_again(
+    top: Path, system: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [100.0]
+    master = Given(system)
+    pool = pool_at(top, clock=lambda: now[0])
+    with pool.use([Need(master.keys[0])], master) as here:
+        tree = here.trees[0]
+    (tree / "usr/include/deep/h5.h").unlink()
+    now[0] += 61
+    with pool.use([Need(master.keys[0])], master) as here:
+        assert here.received and same(here.trees[0], system)
+    assert "is damaged; it is fetched again" in caplog.text
+    wanted = next(entry.digest for entry in entries_of(system) if entry.path.endswith(b"h5.h"))
+    assert len(TreeSource([pool.index]).blobs([wanted])) == 1  # peers find it in its new place
+    with pool.use([Need(master.keys[0])], master) as here:
+        assert here.received == 0
+
+
+def test_jobs_that_use_one_that_was_damaged_are_the_last(top: Path, system: Path) -> None:
+    now = [0.0]
+    master = Given(system)
+    pool = pool_at(top, clock=lambda: now[0])
+    with pool.use([Need(master.keys[0])], master) as here:
+        (here.trees[0] / "usr/bin/cc").chmod(0o644)
+        now[0] += 61
+        said = pytest.raises(StoreError, match="was changed on this slave's disk")
+        with said, pool.use([Need(master.keys[0])], master):
+            pass
+        assert here.trees[0].exists()
+    with pool.use([Need(master.keys[0])], master) as here:
+        assert here.received and same(here.trees[0], system)
+
+
 def test_one_that_a_peer_found_changed_is_used_no_more(top: Path, system: Path) -> None:
     master = Given(system)
     pool = pool_at(top)
