@@ -1,6 +1,7 @@
 """Settings that are not on the command line: the environment, then the user's configuration file."""
 
 import os
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 RULES = ("ignore", "rule", "secrets")
 """The keys of the configuration file that are rules, for masters: see cli/rules.py."""
 
+_LARGEST = 1 << 20  # bytes of a configuration file that a person wrote
 _TYPES: dict[str, type] = {"naming": str, "local_jobs": int, "local_slave": int, "slots": int, "store": str}
 
 
@@ -43,8 +45,25 @@ def load(path: Path | None = None) -> dict[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds; no file holds nothing. Raises ConfigError for one that cannot be read."""
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(_text(path).decode())
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError) as error:  # ValueError: what is no TOML, or no UTF-8
+    except OSError as error:
+        raise ConfigError(f"{path}: it cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: it is no text in UTF-8 (at byte {error.start + 1})") from error
+    except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _text(path: Path) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe or device would hold everything up
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError(f"{path}: it is no regular file; write the configuration into one, or remove it")
+        if status.st_size > _LARGEST:
+            raise ConfigError(f"{path}: it is larger than {_LARGEST >> 20} MiB, and so no configuration file")
+        return os.read(fd, _LARGEST)
+    finally:
+        os.close(fd)

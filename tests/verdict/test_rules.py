@@ -1,5 +1,6 @@
 """Rules: how they are read from files, what they match, and which recipes they let go."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -98,8 +99,26 @@ def test_the_users_file_may_have_rules_and_settings_but_nothing_else(tmp_path: P
     (tmp_path / "user.toml").write_text("rulez = 1\n")
     with pytest.raises(ConfigError, match="unknown setting 'rulez'; known are .*rule"):
         load(tmp_path / "user.toml")
-    with pytest.raises(ConfigError, match="Is a directory"):
+
+
+def test_files_that_are_no_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "dgcc.toml"
+    with pytest.raises(ConfigError, match="it is no regular file"):
         load_rules(tmp_path, tmp_path)
+    os.mkfifo(file)
+    with pytest.raises(ConfigError, match="it is no regular file"):
+        load_rules(tmp_path, tmp_path / "none")
+    file.unlink()
+    file.symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match="it is no regular file"):
+        load_rules(tmp_path, tmp_path / "none")
+    file.unlink()
+    file.write_bytes(b"#" * ((1 << 20) + 1))
+    with pytest.raises(ConfigError, match="larger than 1 MiB"):
+        load_rules(tmp_path, tmp_path / "none")
+    file.write_bytes(b"# \xff")
+    with pytest.raises(ConfigError, match=r"dgcc.toml: it is no text in UTF-8 \(at byte 3\)"):
+        load_rules(tmp_path, tmp_path / "none")
 
 
 @pytest.mark.parametrize(
