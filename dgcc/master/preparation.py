@@ -38,13 +38,14 @@ class Preparation:
         self._loop, self._trees, self._environments, self._worker = loop, trees, environments, worker
         self._one = asyncio.Lock()
         self._refused: dict[Needs, str] = {}
+        self._mentioned = Outside()  # as of the last question
 
     def ready(self, needs: Needs, inputs: Iterable[bytes] = ()) -> Prepared | None:
         """Return what a job with these needs is sent with now; None if that must be found out first.
 
         `inputs`: what it needs of the project by name, absolute paths.
         """
-        outside = self._trees.mentioned(inputs)
+        outside = self._mentioned = self._trees.mentioned(inputs)
         return None if _hindered(needs, outside) else self._known(_whole(needs, outside))
 
     def _known(self, needs: Needs) -> Prepared | None:
@@ -67,7 +68,7 @@ class Preparation:
         inputs = tuple(inputs)
         async with self._one:
             for _ in range(_ROUNDS):
-                outside = self._trees.mentioned(inputs)
+                outside = self._mentioned = self._trees.mentioned(inputs)
                 if _hindered(needs, outside):
                     raise StoreError(outside.hindrance)
                 whole = _whole(needs, outside)
@@ -93,7 +94,7 @@ class Preparation:
         """Whether a job with these needs sees an absolute path outside the project."""
         name = self._trees.extras.having(path)
         if name is None:
-            return self._environments.covers(_whole(needs, self._trees.mentioned(())), path)
+            return self._environments.covers(_whole(needs, self._mentioned), path)
         return self._trees.offers(path)
 
     def _outside(self, needs: Needs) -> Iterable[tuple[bytes, bytes]]:
