@@ -113,3 +113,14 @@ def test_clang_writing_down_what_stands_for_native(option: str) -> None:
     assert judge(f"clang {option} -c foo.c", machine=machine).remote
     if "MJ" not in option:  # gcc writes down what it runs itself, which is the same
         assert judge(f"gcc {option} -march=native -c foo.c", machine=machine).remote
+
+
+def test_time_zones_that_slaves_lack() -> None:
+    zones = {"Asia/Tokyo": True, "UTC0": True, ":/usr/share/zoneinfo/Japan": True, "": True}
+    zones |= {"/home/me/zone": False, ":/home/me/zone": False, "../../../home/me/zone": False}
+    for zone, remote in zones.items():
+        assert judge("gcc -c foo.c", env={b"TZ": zone.encode()}).remote is remote, zone
+        for line in (f"TZ={zone} gcc -c foo.c", f"env TZ={zone} gcc -c foo.c", f"export TZ={zone}; gcc -c foo.c"):
+            assert judge(line).remote is remote, line
+    assert not judge("gcc -c foo.c", env={b"TZDIR": b"/home/me"}).remote
+    assert "a time zone of its own (TZ)" in judge("TZ=`cat zone` gcc -c foo.c").reason

@@ -18,6 +18,7 @@ from dgcc.master.verdict.recipe import SHELLS, Recipe
 from dgcc.master.verdict.rewrite import rewritten
 from dgcc.master.verdict.rules import Rule, Rules, Where, pattern
 from dgcc.master.verdict.stayshome import StaysHome, show
+from dgcc.master.verdict.steps import check_zone
 from dgcc.master.verdict.world import THIS_MACHINE, World
 
 # Each would have the compiler, its programs or the shell do something that the command line does not show.
@@ -165,6 +166,8 @@ def _check_environment(env: Mapping[bytes, bytes], cwd: bytes, found: Gathered) 
     for variable, effect in _STEERING:
         if env.get(variable):
             raise StaysHome(f"the environment {effect} ({variable.decode()})")
+    for variable in (b"TZ", b"TZDIR"):
+        check_zone(variable, env.get(variable, b""), "the environment")
     for variable in _SEARCHED:
         value = env.get(variable)
         if value and (variable != b"LIBRARY_PATH" or found.links):

@@ -243,10 +243,23 @@ STEERING = re.compile(
 _LOCALE = frozenset((b"LANG", b"LC_ALL", b"LC_COLLATE", b"LC_CTYPE", b"LC_MESSAGES", b"LANGUAGE"))
 
 
+_ZONES = b"/usr/share/zoneinfo/"
+
+
+def check_zone(name: bytes, value: Argument, who: str) -> None:
+    """Check that TZ leads to a time zone that slaves have: __TIMESTAMP__ is written in it. Raises StaysHome."""
+    zone = (value or b"").removeprefix(b":")
+    outside = zone[:1] == b"/" and not zone.startswith(_ZONES)
+    if value is None or outside or b".." in zone.split(b"/") or (name == b"TZDIR" and value):
+        raise StaysHome(f"{who} has a time zone of its own ({show(name)})")
+
+
 def check_setting(name: bytes, value: Argument, env: Mapping[bytes, bytes], who: str) -> None:
     """Check that a variable may be set in a recipe, to `value` if that is known. Raises StaysHome."""
     if STEERING.fullmatch(name):
         raise StaysHome(f"{who} sets {show(name)}")
     # Slaves have the locale that the build has, and these.
+    if name in (b"TZ", b"TZDIR"):
+        check_zone(name, value, who)
     if name in _LOCALE and value not in _PLAIN_LOCALES and (value is None or value != env.get(name)):
         raise StaysHome(f"{who} sets another locale ({show(name)})")
