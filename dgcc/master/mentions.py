@@ -90,6 +90,10 @@ class Mentions:
                             named.append((holder, inside))
         for holder, inside in dict.fromkeys(named):
             holder.include(inside)
+        for layer in layers:  # an operand may be found by an -I that leads to another tree
+            for other in layers:
+                if other is not layer:
+                    layer.expect(other.mentioned.ends)
 
     def _find(self) -> Outside:
         files = []

@@ -189,6 +189,11 @@ class Layer:
         self._take_in()
         return self.version != before
 
+    def expect(self, ends: Iterable[bytes]) -> None:
+        """Files of other layers mention what ends so: it is part of this one, as if its own files did."""
+        self.mentioned.expect(ends)
+        self._take_mentioned()
+
     def written(self, entry: Entry, stamp: Stamp) -> None:
         """The master wrote this file itself, by one rename: its one event needs no reading of the file.
 
@@ -297,7 +302,7 @@ class Layer:
     def _list_tree(self, below: bytes, sweep_before_ns: int = 0, max_files: int | None = None) -> None:
         """Bring all below a directory up to date, but for regular files, which `_take_in` takes in."""
         seen: set[bytes] = set()
-        enter = self._watch.enter if self._watch is not None else _no_watch
+        enter = self._watch.enter if self._watch is not None else lambda _: None
         for path, status, link in walk(self.root, below, self.selection, enter, sweep_before_ns, self._excluded):
             seen.add(path)
             if max_files is not None and len(seen) > max_files:
@@ -389,7 +394,3 @@ class Layer:
         entry = Entry(path, Kind.FILE, stat.S_IMODE(mode), stamp.mtime_ns, stamp.size, digest)
         self._versions.put(entry, stamp.ctime_ns if reliable else -1, stamp.inode)
         self.mentioned.says(path, said)
-
-
-def _no_watch(_: bytes) -> None:
-    pass

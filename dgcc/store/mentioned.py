@@ -20,6 +20,8 @@ class Mentioned:
     def __init__(self, selection: Selection) -> None:
         self.count = 0
         """Another number after every change of what is mentioned."""
+        self.ends: set[bytes] = set()
+        """How paths end that files of this layer mention, or have mentioned."""
         self._selection = selection
         self._said: dict[bytes, _Said] = {}  # path of a file -> what it mentions, if anything
         self._ends: dict[bytes, set[bytes]] = {}  # name -> what paths must be, or end with after a slash
@@ -63,11 +65,17 @@ class Mentioned:
                 if not candidate.startswith(b"../") and not self._selection.ignores(candidate, False):
                     self._hidden[candidate] = None
             return
-        name = end.rpartition(b"/")[2]
-        ends = self._ends.setdefault(name, set())
-        if end not in ends:
-            ends.add(end)
-            self._news.add(name)
+        self.ends.add(end)
+        self.expect((end,))
+
+    def expect(self, ends: Iterable[bytes]) -> None:
+        """Paths that end so are wanted; nothing is known of who mentions them."""
+        for end in ends:
+            name = end.rpartition(b"/")[2]
+            known = self._ends.setdefault(name, set())
+            if end not in known:
+                known.add(end)
+                self._news.add(name)
 
     def wants(self, path: bytes) -> bool:
         """Whether something mentions the file at `path`, if only by the end of that."""

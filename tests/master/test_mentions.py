@@ -155,3 +155,15 @@ def test_very_many_are_looked_at_now_and_then(tree: Tree, tmp_path: Path):
     assert mentions.look((tree.layer,)) == Outside()
     now += 1.0
     assert mentions.look((tree.layer,)).files == (here,)
+
+
+def test_a_name_may_be_found_in_another_tree(tree: Tree, tmp_path: Path):
+    other = Tree(tmp_path, "other")
+    try:
+        other.write("one/fw.o")
+        other.write("fw.o.bak.o")
+        tree.write("a.s", '.incbin "fw.o"\n')
+        assert Mentions().look((tree.layer, other.layer)) == Outside()
+        assert other.layer.get(b"one/fw.o") is not None and other.layer.get(b"fw.o.bak.o") is None
+    finally:
+        other.watch.close()
