@@ -18,9 +18,9 @@ so the seconds are no measure of a farm. They live on *bare* hosts: a file syste
 no compiler, no shell, no header (`tests/barekit.py`). The whole tree is compared: kind, mode and content.
 
 *Jobs* are recipe commands: *remote* ones ran on a slave, *local* ones at home because they are no compiles or because
-of the reason given below the table. *Compiles remote*: the share of the jobs that compile. *Fallbacks* were meant for the farm
-and ran at home. *Different*: paths that are not as plain make leaves them; those at which two plain builds differ from
-each other, too, are counted apart, as *own*.
+of the reason given below the table. *Compiles remote*: the share of the jobs that compile. *Fallbacks* were meant for
+the farm and ran at home. *Different*: paths that are not as plain make leaves them; those at which two plain builds
+differ from each other, too, are counted apart, as *own*.
 """
 
 
