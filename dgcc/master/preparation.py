@@ -37,7 +37,7 @@ class Preparation:
                  worker: Executor) -> None:  # fmt: skip
         self._loop, self._trees, self._environments, self._worker = loop, trees, environments, worker
         self._one = asyncio.Lock()
-        self._refused: dict[Needs, str] = {}
+        self._refused: dict[bytes, str] = {}  # directories outside the project that cannot be taken, and why
         self._mentioned = Outside()  # as of the last question
 
     def ready(self, needs: Needs, inputs: Iterable[bytes] = ()) -> Prepared | None:
@@ -72,23 +72,22 @@ class Preparation:
                 if _hindered(needs, outside):
                     raise StoreError(outside.hindrance)
                 whole = _whole(needs, outside)
-                if whole in self._refused:
-                    raise StoreError(self._refused[whole])
                 if self._known(whole) is not None:
                     return
                 await self._find_out(whole)
 
     async def _find_out(self, needs: Needs) -> None:
-        try:
-            await self._loop.run_in_executor(self._worker, self._environments.prepare, needs)
-            for _, real in list(self._outside(needs)):
-                if self._trees.extras.having(real) is None:
+        await self._loop.run_in_executor(self._worker, self._environments.prepare, needs)
+        for _, real in list(self._outside(needs)):
+            if self._trees.extras.having(real) is None:
+                if real in self._refused:
+                    raise StoreError(self._refused[real])
+                try:
                     extra = await self._loop.run_in_executor(self._worker, self._trees.extras.read, real)
-                    self._trees.add_extra(extra)
-        except StoreError as error:
-            # To ask the same compiler again for every job would take longer than to compile at home.
-            self._refused[needs] = str(error)
-            raise
+                except StoreError as error:
+                    self._refused[real] = str(error)  # to read it again for every job would take too long
+                    raise
+                self._trees.add_extra(extra)
 
     def has(self, needs: Needs, path: bytes) -> bool:
         """Whether a job with these needs sees an absolute path outside the project."""
