@@ -189,6 +189,7 @@ class _Make:
 
 
 def _own_environment() -> dict[bytes, bytes]:
-    """The environment that this process was started with: Python may have added to its own (PEP 538)."""
-    entries = Path("/proc/self/environ").read_bytes().split(b"\0")
-    return {name: value for name, sign, value in (entry.partition(b"=") for entry in entries) if sign}
+    """The environment of this process as its user gave it: Python may have added its own LC_CTYPE (PEP 538)."""
+    given = Path("/proc/self/environ").read_bytes()
+    own = b"\0LC_CTYPE=" in b"\0" + given
+    return {name: value for name, value in os.environb.items() if own or name != b"LC_CTYPE"}
