@@ -68,7 +68,7 @@ class Orders:
     def know(self, link: SlaveLink, keys: Iterable[bytes]) -> None:
         """A slave has these environments: others may pull them from it."""
         link.environments.update(keys)
-        if link.store is None and not link.asked_for_store:
+        if link.environments and link.store is None and not link.asked_for_store:
             link.asked_for_store = True
             self._call(link.lease, self._ask_for_store, None)
 

@@ -175,6 +175,7 @@ class Shipping:
             self.perform(self._overseer.tick(now))
             return
         link.joined = True
+        self._orders.know(link, link.info.environments)
         self.perform(self._overseer.joined(link.lease, link.name, link.info.slots, now))
 
     def on_result(self, lease: int, result: Any) -> None:

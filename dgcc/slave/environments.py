@@ -112,6 +112,11 @@ class EnvironmentPool:
             place = self._places[key] = _Place(key, self._directory / key.hex())
             place.size = size
 
+    def complete(self) -> list[bytes]:
+        """The keys of the environments that are here and have been looked at: what `index` has the content of."""
+        with self._lock:
+            return [key for key, place in self._places.items() if place.entries and not place.spoilt]
+
     @contextmanager
     def use(self, needs: Sequence[Any], source: LayerSource) -> Iterator[System]:
         """Have the environments of a job (DGCC.EnvironmentNeed) here while the block runs.

@@ -64,7 +64,7 @@ class Slave(DGCC__POA.Slave):
         third = options.store_limit // 3
         self._blobs = BlobStore(options.store / "blobs", third)
         self._mirrors = MirrorPool(options.store / "mirrors", self._blobs, options.owner, third)
-        environments = EnvironmentPool(options.store / "environments", options.owner, third)
+        self._environments = environments = EnvironmentPool(options.store / "environments", options.owner, third)
         self._runner = Runner(options.store / "jobs", options.owner, environments)
         self._store = poa.id_to_reference(poa.activate_object(StoreServant(environments.index)))._narrow(DGCC.Source)
         self.ref = self._this_on(poa)
@@ -128,7 +128,7 @@ class Slave(DGCC__POA.Slave):
     def _get_info(self) -> Any:
         memory = psutil.virtual_memory().total
         return DGCC.SlaveInfo(self._options.name, dgcc.__version__, DGCC.PROTOCOL, platform.machine(),
-                              self._options.slots, memory)  # fmt: skip
+                              self._options.slots, memory, self._environments.complete())  # fmt: skip
 
     def _get_store(self) -> Any:
         return self._store
