@@ -238,7 +238,8 @@ class Build:
 
     def _figures(self) -> Figures:
         jobs, dispatcher = self._dispatcher.jobs, self._dispatcher
-        return Figures(jobs.ended, jobs.total, dispatcher.running_remote, dispatcher.running_home, len(self._registry))
+        return Figures(jobs.ended, jobs.total, dispatcher.running_remote, dispatcher.running_home,
+                       len(self._registry), self._shipping.fetching)  # fmt: skip
 
     def _count_sent(self, count: int) -> None:
         self._loop.call_soon_threadsafe(self._add_sent, count)

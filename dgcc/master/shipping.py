@@ -62,6 +62,11 @@ class Shipping:
         self._tasks = TaskSet()
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def fetching(self) -> int:
+        """How many slaves have been sent jobs and are not known to have any toolchain yet."""
+        return sum(not link.environments and bool(self._overseer.held_by(link.lease)) for link in self._registry)
+
     # ---- towards the slaves ----------------------------------------------------------------------------------
 
     def offer(self, job: Job) -> None:

@@ -14,6 +14,7 @@ class Figures:
     remote: int
     local: int
     slaves: int
+    fetching: int = 0  # slaves that have jobs, and no toolchain yet to run them with
 
 
 def status_text(figures: Figures, columns: int) -> str:
@@ -22,6 +23,8 @@ def status_text(figures: Figures, columns: int) -> str:
         f"dgcc: {figures.done}/{figures.total} done, {figures.remote} remote, {figures.local} local, "
         f"{figures.slaves} slave{'' if figures.slaves == 1 else 's'}"
     )
+    if figures.fetching:
+        text += f", {figures.fetching} fetching the toolchain"
     return text[: max(columns - 1, 0)]
 
 

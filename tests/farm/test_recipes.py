@@ -1,8 +1,6 @@
 """What recipes of every kind do on a farm, compared with plain make."""
 
-import contextlib
 import os
-import re
 import signal
 import subprocess
 from pathlib import Path
@@ -272,27 +270,6 @@ def test_large_outputs_come_home_whole(two: Farm, project: Path, tmp_path: Path)
     _, built = compare(two, project, tmp_path)
     assert built.jobs["remote"] == 1 and (project / "big.o").stat().st_size > 12_000_000
     assert built.report["bytes_received"] > 12_000_000
-
-
-def test_a_terminal_shows_one_status_line_and_make_s_output(two: Farm, project: Path):
-    write(project, TWO_SOURCES)
-    ours, theirs = os.openpty()
-    environment = {**os.environ, "XDG_CACHE_HOME": str(two.directory / "cache"), "TERM": "xterm"}
-    command = [str(farmkit.BIN / "dgcc-master"), "--naming", two.naming]
-    master = subprocess.Popen(command, cwd=project, stdin=theirs, stdout=theirs, stderr=theirs, env=environment,
-                              start_new_session=True)  # fmt: skip
-    os.close(theirs)
-    shown = b""
-    with contextlib.suppress(OSError):  # EIO at its end
-        while data := os.read(ours, 65536):
-            shown += data
-    os.close(ours)
-    assert master.wait(30) == 0
-    text = shown.decode()
-    assert re.search(r"\rdgcc: \d/3 done, \d remote, \d local, [012] slaves?\x1b\[K", text), text
-    for line in ("cc -g -O2 -Wall -c -o a.o a.c", "cc -o prog a.o b.o"):
-        assert re.search(rf"(^|\n|\x1b\[K){re.escape(line)}\r\n", text), text
-    assert "dgcc: 3 jobs in" in text
 
 
 def test_ctrl_c_ends_everything_at_once(two: Farm, project: Path):

@@ -69,3 +69,4 @@ def test_status_line_leaves_the_builds_output_whole():
     wipe = b"\r\x1b[K"
     assert shown == b"\r" + text + b"\x1b[K" + wipe + b"gcc -c a.c\n\r" + text + b"\x1b[K" + wipe + b"partial end\n"
     assert status_text(Figures(1, 4, 2, 1, 1), 20) == "dgcc: 1/4 done, 2 r"
+    assert status_text(Figures(1, 4, 2, 1, 1, 1), 99).endswith("1 slave, 1 fetching the toolchain")
