@@ -6,7 +6,7 @@ On the master's loop, but for `read`.
 import os
 from dataclasses import dataclass
 
-from dgcc.store.cache import DigestCache
+from dgcc.store.cache import DigestCache, default_path
 from dgcc.store.errors import StoreError
 from dgcc.store.layer import Layer
 from dgcc.store.selection import Selection
@@ -69,7 +69,7 @@ class Extras:
                 )
                 continue
             self._count += 1
-            inside = tuple(other for other in self._roots if other.startswith(root + b"/"))
+            inside = (*(other for other in self._roots if other.startswith(root + b"/")), *own_places())
             watch = Watch()
             try:
                 layer = Layer(root, f"{self._run}/extra-{self._count}", cache=self._cache, watch=watch,
@@ -95,6 +95,11 @@ class Extras:
         for extra in self._extras.values():
             extra.layer.save()
             extra.watch.close()
+
+
+def own_places() -> tuple[bytes, ...]:
+    """Where this user keeps masters' and slaves' own files on this host: a mirror in a tree would mirror itself."""
+    return os.path.realpath(os.fsencode(default_path().parent)), b"/var/cache/dgcc"
 
 
 def _checkout(place: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dgcc.corba import DGCC
 from dgcc.master.escapes import Escapes
-from dgcc.master.extras import Extra, Extras
+from dgcc.master.extras import Extra, Extras, own_places
 from dgcc.master.mentions import Mentions, Outside
 from dgcc.store.blobindex import BlobIndex
 from dgcc.store.cache import DigestCache
@@ -37,7 +37,7 @@ class Trees:
         cache = DigestCache()
         self._layers = {
             f"{run}/{number}": Layer(root, f"{run}/{number}", cache=cache, watch=self._watch,
-                                     selection=Selection(ignored=ignored))
+                                     selection=Selection(ignored=ignored, excluded=own_places()))
             for number, root in enumerate(roots)
         }  # fmt: skip
         self.extras = Extras(run, roots, cache)

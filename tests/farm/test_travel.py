@@ -8,6 +8,7 @@ from pathlib import Path
 
 import farmkit
 import pytest
+from anybody import as_user
 from farmkit import BIN, Built, Farm, differing, snapshot
 
 
@@ -160,6 +161,24 @@ def test_ignored_files_never_travel(two: Farm, project: Path):
     built = two.master(project)
     assert built.code == 0 and built.jobs["remote"] == 1 and built.jobs["local"] == 1 and built.jobs["fallback"] == 0
     assert not list(two.directory.glob("store/*/mirrors/*/tree/private/key.c"))
+
+
+def test_a_home_directory_may_be_the_project(shared_directory: Path):
+    """The slave of a farm of one keeps its copies in the user's home directory: they are no part of the project."""
+    write(shared_directory, {"Makefile": "all: a.o b.o\n%.o: %.c\n\t$(CC) -c $< -o $@\n", "a.c": "int a;\n",
+                             "b.c": "int b;\n"})  # fmt: skip
+    user = as_user(54321) if os.geteuid() == 0 else []
+    if user:
+        os.chown(shared_directory, 54321, 54321)
+    environment = dict(os.environ, HOME=str(shared_directory))
+    environment.pop("XDG_CACHE_HOME", None)
+    for _ in range(2):
+        built = subprocess.run(
+            [*user, str(BIN / "dgcc-master"), "-B", "--local-slave", "1"], cwd=shared_directory, capture_output=True,
+            text=True, env=environment, timeout=120, check=False,
+        )  # fmt: skip
+        assert built.returncode == 0 and "2 remote" in built.stderr, built.stderr
+    assert list(shared_directory.glob(".cache/dgcc/slave/*/mirrors/*/tree/a.c"))
 
 
 def test_secrets_of_the_environment_stay_at_home(two: Farm, project: Path):
