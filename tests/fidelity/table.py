@@ -1,5 +1,6 @@
 """docs/fidelity.md: a row for each project, kept from run to run; a run replaces the rows that it has made."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ _HEAD = (
     "make -j2, s", "farm, s",
 )  # fmt: skip
 
+_PLACE = re.compile(r"/[^\s()]*/dgcc-fidelity-\w+/work")
 _INTRODUCTION = """# Real projects, and whether the farm's files are make's
 
 Made by `make fidelity`. Each project is a Debian source, unmodified, configured at home and then built three times at
@@ -75,7 +77,9 @@ def _remark(made: Comparison) -> str:
         lines.append(f"**Different without a known reason**: {_some(sorted(made.unexplained))}.")
     lines += [f"Fallback: `{each['target']}`: {each['reason']}." for each in made.built.report["fallbacks"]]
     lines += [f"Said once: {note}." for note in made.built.report["notes"]]
-    home = [f"{count} × {reason.replace('|', '/')}" for reason, count in made.homely.most_common()]
+    # Where the build lay is another place each time.
+    reasons = [(_PLACE.sub("...", reason.replace("|", "/")), count) for reason, count in made.homely.most_common()]
+    home = [f"{count} × {reason}" for reason, count in reasons]
     if home:
         lines.append(f"At home: {'; '.join(home)}.")
     return "\n\n".join(lines)
