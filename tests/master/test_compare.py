@@ -33,6 +33,7 @@ def archive(tmp_path: Path, *members: tuple[str, bytes], options: str = "rcsD") 
     (tmp_path / "lib.a").unlink(missing_ok=True)
     for name, data in members:
         (tmp_path / name).write_bytes(data)
+        os.utime(tmp_path / name, (1, 1))  # with U, an archive tells the times of its members
     subprocess.run(["ar", options, "lib.a", *(name for name, _ in members)], cwd=tmp_path, check=True)
     return (tmp_path / "lib.a").read_bytes()
 
