@@ -105,8 +105,9 @@ class Slave(DGCC__POA.Slave):
             self._end(session, say=True)
         self._jobs.close(len(self._threads))
         self._ended.put(None)
+        until = time.monotonic() + 8
         for thread in (*self._threads, self._keeper):
-            thread.join(timeout=10)
+            thread.join(timeout=max(0.0, until - time.monotonic()))
         self._runner.close()
         self._blobs.close()
 
