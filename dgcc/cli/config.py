@@ -6,11 +6,15 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from dgcc.naming.deadlines import Deadlines
+
 RULES = ("ignore", "rule", "secrets")
 """The keys of the configuration file that are rules, for masters: see cli/rules.py."""
 
 _LARGEST = 1 << 20  # bytes of a configuration file that a person wrote
-_TYPES: dict[str, type] = {"naming": str, "local_jobs": int, "local_slave": int, "slots": int, "store": str}
+_TYPES: dict[str, type] = {
+    "deadlines": dict, "naming": str, "local_jobs": int, "local_slave": int, "slots": int, "store": str,
+}  # fmt: skip
 
 
 class ConfigError(Exception):
@@ -26,8 +30,8 @@ def config_path() -> Path:
 def load(path: Path | None = None) -> dict[str, Any]:
     """Return the settings of the configuration file and the environment; no file is an empty one.
 
-    The rules in it are no settings: see cli/rules.py. Raises ConfigError for a file that cannot be
-    read, a key that does not exist or a value of the wrong type.
+    `deadlines` is there always, as Deadlines. The rules in it are no settings: see cli/rules.py.
+    Raises ConfigError for a file that cannot be read, a key that does not exist or a value of the wrong type.
     """
     path = path or config_path()
     settings = {key: value for key, value in read_toml(path).items() if key not in RULES}
@@ -36,7 +40,12 @@ def load(path: Path | None = None) -> dict[str, Any]:
             known = ", ".join(sorted((*_TYPES, *RULES)))
             raise ConfigError(f"{path}: unknown setting '{key}'; known are {known}")
         if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
-            raise ConfigError(f"{path}: '{key}' must be a {_TYPES[key].__name__}, not {value!r}")
+            wanted = "table" if _TYPES[key] is dict else _TYPES[key].__name__
+            raise ConfigError(f"{path}: '{key}' must be a {wanted}, not {value!r}")
+    try:
+        settings["deadlines"] = Deadlines().changed(settings.get("deadlines", {}))
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
     if os.environ.get("DGCC_NAMING"):
         settings["naming"] = os.environ["DGCC_NAMING"]
     return settings

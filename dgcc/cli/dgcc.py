@@ -1,4 +1,4 @@
-"""The command `dgcc`: questions about a project's builds, answered without a farm."""
+"""The command `dgcc`: questions about a project's builds, and about a farm."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ _TROUBLE = 2
 
 def parser() -> argparse.ArgumentParser:
     """The command line of dgcc."""
-    p = argparse.ArgumentParser(prog="dgcc", description="Ask about a project's builds with dgcc-master.")
+    p = argparse.ArgumentParser(prog="dgcc", description="Ask about a project's builds, and about a farm.")
     p.add_argument("--version", action="version", version=f"dgcc {dgcc.__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
     e = commands.add_parser(
@@ -33,6 +33,13 @@ def parser() -> argparse.ArgumentParser:
     e.add_argument("--json", action="store_true", help="say it as JSON")
     e.add_argument("target", metavar="TARGET", help="as make names it, or a path from this directory on")
     e.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    e.set_defaults(run=_explain)
+    s = commands.add_parser("status", help="what the farm's masters and slaves are doing",
+                            description="Ask every slave of the farm what it is doing.")
+    s.add_argument("--naming", metavar="HOST[:PORT]",
+                   help="the farm's naming service (else DGCC_NAMING, else the config file)")
+    s.add_argument("--json", action="store_true", help="say it as JSON")
+    s.set_defaults(run=_status)
     return p  # fmt: skip
 
 
@@ -40,7 +47,7 @@ def main() -> int:
     """Run dgcc; returns its exit code: 0, or 2 where a question cannot be answered."""
     args = parser().parse_args()
     try:
-        text = _explain(args)
+        text = args.run(args)
     except (ConfigError, ExplainError, ValueError, OSError) as error:
         print(f"dgcc: {error}", file=sys.stderr)
         return _TROUBLE
@@ -67,6 +74,14 @@ def _explain(args: argparse.Namespace) -> str:
     finally:
         environments.close()
     return as_json(told) + "\n" if args.json else as_text(told, start)
+
+
+def _status(args: argparse.Namespace) -> str:
+    """Raises ConfigError."""
+    from dgcc.cli.status import ask  # only here: other questions need no ORB
+
+    status = ask(args.naming)
+    return status.as_json() if args.json else status.as_text()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from dgcc.master.build import Build, BuildOptions
 from dgcc.master.driver import DriverError
 from dgcc.master.roots import choose_roots, working_directory
 from dgcc.naming.contexts import NamingError, parse_address
+from dgcc.naming.deadlines import set_deadlines
 from dgcc.naming.orb import OrbError
 from dgcc.naming.sender import Sender
 from dgcc.store.errors import StoreError
@@ -62,6 +63,7 @@ def options(argv: list[str]) -> BuildOptions:
     args, rest = parser().parse_known_args(argv[:cut])
     rest += argv[cut + 1 :]
     settings = load()
+    set_deadlines(settings["deadlines"])
     naming = args.naming or settings.get("naming")
     cpus = len(os.sched_getaffinity(0))
 

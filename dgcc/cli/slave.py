@@ -12,6 +12,7 @@ from pathlib import Path
 import dgcc
 from dgcc.cli.config import ConfigError, load
 from dgcc.naming.contexts import Farm, NamingError, parse_address
+from dgcc.naming.deadlines import set_deadlines
 from dgcc.naming.orb import OPEN_WARNING, OrbError, address_towards, is_loopback, start_orb
 from dgcc.slave.service import Slave, SlaveOptions
 from dgcc.store.errors import StoreBusy, StoreError
@@ -76,6 +77,7 @@ def _open(
 
 def _serve(args: argparse.Namespace) -> int:
     settings = load()
+    set_deadlines(settings["deadlines"])
     if args.slots is not None and args.slots < 1:
         raise ConfigError("--slots must be at least 1")
     naming = args.naming or settings.get("naming")

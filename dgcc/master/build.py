@@ -34,12 +34,12 @@ from dgcc.master.supplies import Supplies
 from dgcc.master.terminal import Terminal
 from dgcc.master.trees import Trees
 from dgcc.master.verdict.rules import Rules
+from dgcc.naming.deadlines import deadlines
 from dgcc.naming.sender import Sender
 
 # How many recipes make may have out at once: well above the farm's slots, so that the Overseer can choose.
 RELEASED = 64
 _TICK_S = 0.5
-_REBIND_S = 10.0
 # With no slave at all, jobs wait this long (seconds) for one: our own needs a moment to start.
 _GRACE_OWN_SLAVE_S = 15.0
 _GRACE_S = 3.0
@@ -150,10 +150,10 @@ class Build:
             self._dispatcher.comparison = Comparison()
         grace = _GRACE_OWN_SLAVE_S if options.local_slave else _GRACE_S
         self._shipping = Shipping(loop, self._dispatcher, jobs, self._trees, self._registry,
-                                  Overseer(now=now, grace_s=grace), preparation, supplies, orders,
-                                  compare=options.compare)  # fmt: skip
+                                  Overseer(now=now, grace_s=grace, job_s=deadlines().sent_job), preparation,
+                                  supplies, orders, compare=options.compare)  # fmt: skip
         self._dispatcher.shipping, self._dispatcher.supplies = self._shipping, supplies
-        self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments)
+        self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments, self._note)
         self._presence = Presence(self._name, Gate(loop), self._reception, self._trees.source, self._count_sent)
 
     def _window(self) -> tuple[int, int]:
@@ -204,7 +204,7 @@ class Build:
             self._shipping.expect_no_slave()
             return
         while True:
-            await asyncio.sleep(_REBIND_S)
+            await asyncio.sleep(deadlines().look)
             try:
                 await self._loop.run_in_executor(thread, self._presence.stay)
             except Exception as error:

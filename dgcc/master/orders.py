@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,9 +16,8 @@ from dgcc.master.trees import Trees
 from dgcc.master.verdict.rules import Rules, travelling
 from dgcc.master.wire import Request
 from dgcc.master.work import Work
+from dgcc.naming.deadlines import deadlines
 
-# A job that has not ended by then is killed by its slave and tried elsewhere.
-JOB_DEADLINE_S = 1800
 _MOST_PEERS = 3
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,8 @@ class Orders:
         order = DGCC.Job(
             job.id, request.program, list(work.verdict.remote_argv or request.argv), request.cwd,
             list(travelling(request.environment, self._rules)), request.umask, *self._trees.owner,
-            request.same_file, request.out_tty, request.err_tty, columns, rows, JOB_DEADLINE_S,
+            request.same_file, request.out_tty, request.err_tty, columns, rows,
+            math.ceil(deadlines().job),
             work.layers, environments, links,
         )  # fmt: skip
         self._call(lease, lambda link: link.ref.run(link.lease, order), failed)

@@ -4,8 +4,9 @@ The Overseer keeps the slaves in two lists. A *free* slave can take a job; a *bu
 and its prefetch in hand. Every method is an event at a time `now` (seconds of any monotonic clock) and returns the
 actions that follow, in order. Jobs and slaves are known by number only.
 
-A job that its host failed goes to another slave, at most to `HOSTS_PER_JOB` in all; the host rests for a time that
-doubles with each failure in a row. A job that no slave may take goes home, with the reason.
+A slave that failed rests for a time that doubles with each failure in a row. After it the slave is on trial: it gets
+one job, and no second one before that has ended well. The job that a slave failed goes to another one, after
+`HOSTS_PER_JOB` of them home, with the reason. So does a job for which there is no slave, or none that is not resting.
 """
 
 from dataclasses import dataclass, field
@@ -46,25 +47,34 @@ Action = Send | GoHome | Withdraw
 class _Slave:
     name: str
     slots: int
-    jobs: set[int] = field(default_factory=set)
-    failures: int = 0
+    room: int  # how many jobs it can hold, those in hand included, when it is not on trial
+    jobs: dict[int, float] = field(default_factory=dict)  # and when each was sent; the first `slots` of them run
+    failures: int = 0  # in a row; on trial while there are any
     rests_until: float = 0.0
+    trouble: str = ""  # the last of them
+
+    @property
+    def able(self) -> bool:
+        return len(self.jobs) < (1 if self.failures else self.room)
 
 
 @dataclass
 class _Job:
-    tried: set[int] = field(default_factory=set)
-    trouble: str = ""  # what went wrong on the last of them
+    cost: dict[int, str] = field(default_factory=dict)  # slaves that failed it, and how
     slave: int | None = None
 
 
 class Overseer:
     """Matches ready jobs with free slaves."""
 
-    def __init__(self, *, now: float, grace_s: float, prefetch: int = 1) -> None:
-        """`grace_s`: how long ready jobs wait while the farm has no slave at all, before they go home."""
+    def __init__(self, *, now: float, grace_s: float, job_s: float, prefetch: int = 1) -> None:
+        """`grace_s`: how long ready jobs wait while no slave can take any, before they go home.
+
+        `job_s`: how long a job may be with a slave before the slave has failed it.
+        """
         self._prefetch = prefetch
         self._grace_s = grace_s
+        self._job_s = job_s
         self._alone_since: float | None = now
         self._slaves: dict[int, _Slave] = {}
         self._jobs: dict[int, _Job] = {}  # ready or sent, oldest first
@@ -75,13 +85,13 @@ class Overseer:
     @property
     def free(self) -> list[int]:
         """The slaves that can take a job, best first: most open slots, then longest known."""
-        able = [s for s, v in self._slaves.items() if len(v.jobs) < v.slots + self._prefetch]
+        able = [s for s, v in self._slaves.items() if v.able]
         return sorted(able, key=lambda s: len(self._slaves[s].jobs) - self._slaves[s].slots)
 
     @property
     def busy(self) -> list[int]:
         """The slaves that have all they can hold."""
-        return [s for s, v in self._slaves.items() if len(v.jobs) >= v.slots + self._prefetch]
+        return [s for s, v in self._slaves.items() if not v.able]
 
     @property
     def running(self) -> int:
@@ -101,6 +111,7 @@ class Overseer:
     def wakeup(self, now: float) -> float | None:
         """Return when `tick` must next be called, or None if no time matters now."""
         times = [v.rests_until for v in self._slaves.values() if v.rests_until > now]
+        times += [next(iter(v.jobs.values())) + self._job_s for v in self._slaves.values() if v.jobs]
         if self._alone_since is not None and self._ready:
             times.append(self._alone_since + self._grace_s)
         return min(times, default=None)
@@ -114,21 +125,17 @@ class Overseer:
 
     def joined(self, slave: int, name: str, slots: int, now: float) -> list[Action]:
         """A slave has registered."""
-        self._slaves[slave] = _Slave(name, slots)
+        self._slaves[slave] = _Slave(name, slots, slots + self._prefetch)
         self._alone_since = None
         return self._match(now)
 
-    def left(self, slave: int, why: str, now: float) -> list[Action]:
-        """A slave is gone, with whatever it was running."""
-        gone = self._slaves.pop(slave, None)
-        if gone is None:
-            return []
-        if not self._slaves:
-            self._alone_since = now
-        actions: list[Action] = []
-        for job in sorted(gone.jobs):
-            actions += self._host_lost(job, slave, f"{gone.name} {why}")
-        return actions + self._match(now)
+    def left(self, slave: int, now: float) -> list[Action]:
+        """A slave goes of itself, and gives back what it has not ended."""
+        return self._gone(slave, "", now)
+
+    def lost(self, slave: int, why: str, now: float) -> list[Action]:
+        """A slave is gone without a word. Each job that it was running may be what it died of; none that waited is."""
+        return self._gone(slave, why, now)
 
     def ready(self, job: int, now: float) -> list[Action]:
         """A job may run on any slave."""
@@ -144,72 +151,109 @@ class Overseer:
         self._ready.pop(job, None)
         if known.slave is None:
             return []
-        self._slaves[known.slave].jobs.discard(job)
+        self._slaves[known.slave].jobs.pop(job, None)
         return [Withdraw(job, known.slave), *self._match(now)]
 
     def done(self, slave: int, job: int, now: float) -> list[Action] | None:
         """The slave has run the job to its end. None: the slave was not running this job, so ignore its result."""
-        known = self._jobs.get(job)
-        if known is None or known.slave != slave:
+        host = self._take_back(slave, job)
+        if host is None:
             return None
         del self._jobs[job]
-        host = self._slaves[slave]
-        host.jobs.discard(job)
         host.failures = 0
         return self._match(now)
 
-    def host_failed(self, slave: int, job: int, why: str, now: float) -> list[Action] | None:
-        """The slave could not run the job, through no fault of the job's. None as for `done`."""
-        known = self._jobs.get(job)
-        if known is None or known.slave != slave:
+    def failed(self, slave: int, job: int, why: str, now: float, *, elsewhere: bool) -> list[Action] | None:
+        """The slave could not run the job, through no fault of the job's. None as for `done`.
+
+        Unless it may go `elsewhere` the job is the caller's again, as after `done`.
+        """
+        host = self._take_back(slave, job)
+        if host is None:
             return None
-        host = self._slaves[slave]
-        host.jobs.discard(job)
-        self._rest(host, now)
-        return self._host_lost(job, slave, f"{host.name}: {why}") + self._match(now)
+        self._rest(host, why, now)
+        if elsewhere:
+            return self._again(job, slave, f"{host.name}: {why}") + self._match(now)
+        del self._jobs[job]
+        return self._match(now)
 
     def tick(self, now: float) -> list[Action]:
         """Time has passed."""
-        return self._match(now)
+        actions: list[Action] = []
+        for slave, host in self._slaves.items():
+            while host.jobs and (job := next(iter(host.jobs))) is not None and host.jobs[job] + self._job_s <= now:
+                self._take_back(slave, job)
+                why = f"no answer within {self._job_s:.0f} s"
+                self._rest(host, why, now)
+                actions += [Withdraw(job, slave), *self._again(job, slave, f"{host.name}: {why}")]
+        return actions + self._match(now)
 
     # ---- the rules -------------------------------------------------------------------------------------------
 
-    def _rest(self, host: _Slave, now: float) -> None:
+    def _take_back(self, slave: int, job: int) -> _Slave | None:
+        """The slave has the job no more; None if it never had it."""
+        known = self._jobs.get(job)
+        if known is None or known.slave != slave:
+            return None
+        known.slave = None
+        del self._slaves[slave].jobs[job]
+        return self._slaves[slave]
+
+    def _rest(self, host: _Slave, why: str, now: float) -> None:
         host.failures += 1
         host.rests_until = now + min(LONGEST_REST_S, FIRST_REST_S * 2 ** (host.failures - 1))
+        host.trouble = why
 
-    def _host_lost(self, job: int, slave: int, why: str) -> list[Action]:
+    def _gone(self, slave: int, why: str, now: float) -> list[Action]:
+        gone = self._slaves.pop(slave, None)
+        if gone is None:
+            return []
+        if not self._slaves:
+            self._alone_since = now
+        actions: list[Action] = []
+        for place, job in reversed(list(enumerate(gone.jobs))):
+            self._jobs[job].slave = None
+            if why and place < gone.slots:
+                actions += self._again(job, slave, f"{gone.name} {why}")
+            else:
+                self._ready = {job: None, **self._ready}
+        return actions + self._match(now)
+
+    def _again(self, job: int, slave: int, why: str) -> list[Action]:
+        """A slave has failed the job: another one, or home."""
         known = self._jobs[job]
-        known.slave = None
-        known.tried.add(slave)
-        known.trouble = why
-        if len(known.tried) >= HOSTS_PER_JOB:
+        known.cost[slave] = why
+        if len(known.cost) >= HOSTS_PER_JOB:
             del self._jobs[job]
-            return [GoHome(job, f"{why}; {len(known.tried)} hosts tried")]
+            return [GoHome(job, f"{', '.join(known.cost.values())}; {len(known.cost)} hosts tried")]
         self._ready = {job: None, **self._ready}  # it has waited longest
         return []
 
     def _match(self, now: float) -> list[Action]:
-        actions: list[Action] = []
         if not self._slaves:
-            if self._alone_since is not None and now >= self._alone_since + self._grace_s:
-                for job in self._ready:
-                    del self._jobs[job]
-                    actions.append(GoHome(job, "no slave in the farm"))
-                self._ready.clear()
-            return actions
+            return self._wait_alone(now)
+        actions: list[Action] = []
         for job in list(self._ready):
-            tried = self._jobs[job].tried
-            if tried.issuperset(self._slaves):
-                reason = f"{self._jobs[job].trouble}; there is no other slave"
-                del self._ready[job], self._jobs[job]
-                actions.append(GoHome(job, reason))
+            cost = self._jobs[job].cost
+            if cost.keys() >= self._slaves.keys():
+                actions.append(self._send_home(job, f"{', '.join(cost.values())}; there is no other slave"))
                 continue
-            chosen = next((s for s in self.free if s not in tried and self._slaves[s].rests_until <= now), None)
-            if chosen is None:
-                continue
-            del self._ready[job]
-            self._jobs[job].slave = chosen
-            self._slaves[chosen].jobs.add(job)
-            actions.append(Send(job, chosen))
+            chosen = next((s for s in self.free if s not in cost and self._slaves[s].rests_until <= now), None)
+            if chosen is not None:
+                del self._ready[job]
+                self._jobs[job].slave = chosen
+                self._slaves[chosen].jobs[job] = now
+                actions.append(Send(job, chosen))
+            elif all(v.rests_until > now + self._grace_s for s, v in self._slaves.items() if s not in cost):
+                rested = "; ".join(f"{v.name} rests after: {v.trouble}" for v in self._slaves.values() if v.failures)
+                actions.append(self._send_home(job, rested))
         return actions
+
+    def _wait_alone(self, now: float) -> list[Action]:
+        if self._alone_since is None or now < self._alone_since + self._grace_s:
+            return []
+        return [self._send_home(job, "no slave in the farm") for job in list(self._ready)]
+
+    def _send_home(self, job: int, reason: str) -> GoHome:
+        del self._ready[job], self._jobs[job]
+        return GoHome(job, reason)

@@ -13,13 +13,13 @@ from dgcc.corba import CORBA, DGCC
 from dgcc.master.registry import SlaveLink
 from dgcc.master.servants import Gate, Handlers, MasterServant, OverseerServant, RegistryServant, SourceServant
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm
+from dgcc.naming.deadlines import deadlines
 from dgcc.naming.orb import OPEN_WARNING, address_towards, is_loopback, start_orb
 from dgcc.naming.sender import Sender
 from dgcc.naming.server import OwnNames, with_parent
 from dgcc.store.source import TreeSource
 
 _SLAVE_END_S = 5.0
-_GOODBYE_S = 1.0
 _OWN_NAMES_S = 10.0
 
 log = logging.getLogger(__name__)
@@ -107,6 +107,8 @@ class Presence:
         return reference(
             MasterServant(
                 self.name,
+                self._gate,
+                self._handlers,
                 reference(registry)._narrow(DGCC.SlaveRegistry),
                 reference(overseer)._narrow(DGCC.Overseer),
                 reference(source)._narrow(DGCC.Source),
@@ -123,7 +125,8 @@ class Presence:
     def close(self, links: Sequence[SlaveLink]) -> None:
         """Tell the slaves, unbind, and stop what `join` has started. Never raises for a peer that is gone."""
         self._closing = True
-        entered = self._busy.acquire(timeout=_GOODBYE_S)  # `join` may hang in a naming service that has stopped
+        # `join` may hang in a naming service that has stopped.
+        entered = self._busy.acquire(timeout=deadlines().goodbye)
         try:
             self._close(links)
         finally:
@@ -134,7 +137,7 @@ class Presence:
         if self._slave is not None:
             self._slave.terminate()
         said = [link.sender.submit(_dismiss, link) for link in links]
-        concurrent.futures.wait(said, _GOODBYE_S)
+        concurrent.futures.wait(said, deadlines().goodbye)
         for link in links:
             link.close()
         for inviter in self._inviters:

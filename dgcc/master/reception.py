@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from dgcc.corba import CORBA, DGCC
 from dgcc.master.environment.environments import Environments
-from dgcc.master.registry import LEASE_S, SlaveLink, SlaveRegistry
+from dgcc.master.registry import SlaveLink, SlaveRegistry, unfit
 from dgcc.master.shipping import Shipping
 from dgcc.master.trees import Trees
+from dgcc.naming.deadlines import deadlines
 from dgcc.store.environment import key_of
 from dgcc.store.errors import UnknownLayer
 from dgcc.store.wire import page_to_wire
@@ -21,7 +24,9 @@ class Reception:
     """The handlers behind the servants (see servants.Handlers), and the watch over leases."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, registry: SlaveRegistry, shipping: Shipping, trees: Trees,
-                 environments: Environments) -> None:  # fmt: skip
+                 environments: Environments, note: Callable[[str], None]) -> None:  # fmt: skip
+        """`note` is given sentences that the user is to see once."""
+        self._note = note
         self._loop = loop
         self._registry = registry
         self._shipping = shipping
@@ -33,9 +38,17 @@ class Reception:
         before = self._registry.named(info.name)
         if before is not None:
             self._lose(before.lease, "has registered anew")
-        link = self._registry.enlist(info, ref, bulk, time.monotonic())
+        try:
+            link = self._registry.enlist(info, ref, bulk, time.monotonic())
+        except DGCC.Refused as error:
+            self._note(f"refused: {error.reason}")
+            raise
         log.info("slave %s has joined with %d slots", link.name, info.slots)
-        return DGCC.Lease(link.lease, LEASE_S)
+        return DGCC.Lease(link.lease, math.ceil(deadlines().lease))
+
+    def unfit(self, slave: str, version: str, protocol: int) -> None:
+        """A slave of another protocol stays away."""
+        self._note(f"of no use: {unfit(slave, version, protocol)}")
 
     def renew(self, lease: int, load: Any, held: list[int]) -> None:
         """A slave renews its lease, and tells which jobs it has."""
@@ -52,7 +65,7 @@ class Reception:
         link = self._registry.remove(lease, lost=False)
         if link is not None:
             log.info("slave %s has left", link.name)
-            self._loop.call_soon(self._shipping.slave_left, link, "has left")
+            self._loop.call_soon(self._shipping.slave_left, link)
 
     def done(self, lease: int, result: Any) -> None:
         """A slave reports the end of a job."""
@@ -96,4 +109,4 @@ class Reception:
         link = self._registry.remove(lease, lost=True)
         if link is not None:
             log.info("slave %s %s: lost", link.name, why)
-            self._shipping.slave_left(link, why)
+            self._shipping.slave_lost(link, why)

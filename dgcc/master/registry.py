@@ -7,16 +7,15 @@ it does not stand in the way of the next job.
 
 import platform
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from dgcc.corba import DGCC
+from dgcc.master.failures import Failure
+from dgcc.naming.deadlines import deadlines
 from dgcc.naming.sender import Sender
-
-LEASE_S = 12
-# A slave renews several times within its lease; one that is this late (seconds) is asked whether it lives.
-LATE_S = 4.0
 
 
 @dataclass
@@ -25,7 +24,16 @@ class Tally:
 
     jobs: int = 0
     cpu_s: float = 0.0
-    lost: bool = False
+    lost: bool = False  # and not come back
+    losses: int = 0
+    failures: Counter[str] = field(default_factory=Counter)  # by kind, see failures.py
+    trouble: str = ""  # the last of them that was the slave's
+
+    def add(self, failure: Failure) -> None:
+        """Count a failure."""
+        self.failures[failure.kind] += 1
+        if failure.rests:
+            self.trouble = str(failure)
 
 
 @dataclass
@@ -58,6 +66,14 @@ class SlaveLink:
         self.fetcher.shutdown()
 
 
+def unfit(slave: str, version: str, protocol: int) -> str:
+    """What is to be said of a slave of another protocol."""
+    return (
+        f"the slave '{slave}' (DGCC {version}) speaks protocol {protocol}, this master {DGCC.PROTOCOL}: "
+        "install the same version of DGCC on both"
+    )
+
+
 class SlaveRegistry:
     """The slaves of one master, by lease."""
 
@@ -82,10 +98,7 @@ class SlaveRegistry:
     def enlist(self, info: Any, ref: Any, bulk: Any, now: float) -> SlaveLink:
         """Take a slave in. Raises DGCC.Refused with what the slave's owner should do."""
         if info.protocol != DGCC.PROTOCOL:
-            raise DGCC.Refused(
-                f"the slave '{info.name}' (DGCC {info.version}) speaks protocol {info.protocol}, "
-                f"this master {DGCC.PROTOCOL}: install the same version of DGCC on both"
-            )
+            raise DGCC.Refused(unfit(info.name, info.version, info.protocol))
         if info.machine != platform.machine():
             raise DGCC.Refused(
                 f"the slave '{info.name}' is a machine of the kind {info.machine}, this master's is "
@@ -95,7 +108,7 @@ class SlaveRegistry:
             raise DGCC.Refused(f"the slave '{info.name}' offers no slot")
         tally = self.tallies.setdefault(info.name, Tally())
         tally.lost = False
-        link = SlaveLink(secrets.randbits(63), info, ref, bulk, now + LEASE_S, tally)
+        link = SlaveLink(secrets.randbits(63), info, ref, bulk, now + deadlines().lease, tally)
         self._links[link.lease] = link
         return link
 
@@ -104,7 +117,7 @@ class SlaveRegistry:
         link = self._links.get(lease)
         if link is None:
             raise DGCC.UnknownLease()
-        link.expires = now + LEASE_S
+        link.expires = now + deadlines().lease
         return link
 
     def remove(self, lease: int, *, lost: bool) -> SlaveLink | None:
@@ -112,12 +125,14 @@ class SlaveRegistry:
         link = self._links.pop(lease, None)
         if link is not None:
             link.tally.lost = lost
+            link.tally.losses += lost
             link.close()
         return link
 
     def late(self, now: float) -> list[SlaveLink]:
         """The slaves that should have renewed by `now` and are not yet being asked why."""
-        return [v for v in self._links.values() if not v.probed and v.expires - LEASE_S + LATE_S <= now]
+        due = now + deadlines().lease - deadlines().late
+        return [link for link in self._links.values() if not link.probed and link.expires <= due]
 
     def expired(self, now: float) -> list[SlaveLink]:
         """The slaves whose lease has run out at `now`."""

@@ -60,7 +60,8 @@ class Report:
                 },
                 "fallbacks": [{"target": f.target, "reason": f.reason} for f in self.fallbacks],
                 "slaves": {
-                    name: {"jobs": t.jobs, "cpu_s": round(t.cpu_s, 3), "lost": t.lost}
+                    name: {"jobs": t.jobs, "cpu_s": round(t.cpu_s, 3), "lost": t.lost, "losses": t.losses,
+                           "failures": dict(t.failures)}
                     for name, t in sorted(self.slaves.items())
                 },
                 "notes": self.notes,
@@ -99,9 +100,14 @@ class Report:
                 f"{cpu:.1f} s of CPU on slaves, {self.client_cpu_s:.1f} s at home, {self.master_cpu_s:.1f} s master; "
                 f"{_size(self.bytes_sent)} sent, {_size(self.bytes_received)} received"
             )
-        lost = [name for name, t in sorted(self.slaves.items()) if t.lost]
+        lost = [name if t.lost else f"{name} (came back)" for name, t in sorted(self.slaves.items()) if t.losses]
         if lost:
             lines.append(f"lost: {', '.join(lost)}")
+        for name, tally in sorted(self.slaves.items()):
+            if tally.trouble:
+                count = tally.failures["host"] + tally.failures["protocol"]
+                jobs_failed = f"{count} job{'' if count == 1 else 's'}"
+                lines.append(f"trouble: {name} failed {jobs_failed}, the last by: {tally.trouble}")
         for fallback in self.fallbacks[:_SHOWN_FALLBACKS]:
             lines.append(f"fallback: {fallback.target}: {fallback.reason}")
         if len(self.fallbacks) > _SHOWN_FALLBACKS:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from dgcc.corba import DGCC
+from dgcc.master.failures import ProtocolFailed
 from dgcc.master.registry import SlaveLink
 from dgcc.master.trees import Trees
 from dgcc.store.digests import TICK_NS
 from dgcc.store.entry import Entry, Kind, Output
-from dgcc.store.errors import StoreError
+from dgcc.store.errors import BadOutput, StoreError
 from dgcc.store.layer import Layer
 from dgcc.store.wire import entry_from_wire
 from dgcc.store.writeback import set_attributes, write_outputs
@@ -23,8 +24,12 @@ _CLOCK_REALTIME_COARSE = 5  # linux/time.h; Python has no name for it
 _AFTER_NS = 1_000_000_000  # a slave's clock may be set while a job runs
 
 
-class ResultError(Exception):
-    """A result cannot be taken over; the message says why."""
+# What a job may have written in all, in bytes; no slave may fill this machine's disk.
+_MOST_OUTPUT = 4 << 30
+
+
+class HomeTrouble(Exception):
+    """This machine cannot take a result over, as when its disk is full; the message says why."""
 
 
 def is_large(output: Any) -> bool:
@@ -35,8 +40,12 @@ def is_large(output: Any) -> bool:
 def fetch_large(link: SlaveLink, result: Any, directory: Path) -> dict[int, Path]:
     """Fetch what was too large for the result, in pieces, into files in `directory`: index in `files` -> path.
 
-    Blocks; raises ResultError for content that is not what the result announces, OSError, CORBA.Exception.
+    Blocks; raises ProtocolFailed for content that is not what the result announces, HomeTrouble where it has no
+    room here, CORBA.Exception.
     """
+    size = sum(output.what.size for output in result.files)
+    if size > _MOST_OUTPUT:
+        raise ProtocolFailed(f"it announced {size >> 20} MiB of output, more than {_MOST_OUTPUT >> 20}")
     fetched: dict[int, Path] = {}
     try:
         for index, output in enumerate(result.files):
@@ -46,9 +55,11 @@ def fetch_large(link: SlaveLink, result: Any, directory: Path) -> dict[int, Path
                 with os.fdopen(handle, "wb") as file:
                     _fetch(link, result.id, index, output.what, file)
         link.bulk.release(link.lease, result.id)
-    except BaseException:
+    except BaseException as error:
         for path in fetched.values():
             path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise HomeTrouble(f"its outputs have no place in {directory}: {error.strerror}") from error
         raise
     return fetched
 
@@ -58,17 +69,17 @@ def _fetch(link: SlaveLink, job: int, index: int, what: Any, file: Any) -> None:
     at = 0
     while at < what.size:
         piece = link.bulk.output(link.lease, job, index, at, DGCC.PIECE)
-        if not piece:
+        if not piece or len(piece) > DGCC.PIECE:
             break
         digest.update(piece)
         file.write(piece)
         at += len(piece)
     if at != what.size or digest.digest() != what.digest:
-        raise ResultError(f"slave {link.name} sent other content for '{os.fsdecode(what.path)}' than it announced")
+        raise ProtocolFailed(f"it sent other content for '{os.fsdecode(what.path)}' than it announced")
 
 
 def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
-    """Write a result's outputs. Raises ResultError; what was written before it stays."""
+    """Write a result's outputs. Raises ProtocolFailed or HomeTrouble; what was written before it stays."""
     by_root: dict[bytes, list[Output]] = {}
     # What the job wrote gets the time of its arrival, by this machine's clock, and all of it the same, so that make
     # finds none of it older than another. A time that the job set on purpose, before or after its run, is kept.
@@ -82,21 +93,23 @@ def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
         if output.touched:
             layer = trees.layer_of(output.root)
             if layer is None:
-                raise ResultError(f"the slave touched below '{os.fsdecode(output.root)}', which is none of the roots")
+                raise ProtocolFailed(f"it touched below '{os.fsdecode(output.root)}', which is none of the roots")
             _touch(layer, entry)
             continue
         if index not in large and entry.size and hashlib.sha256(output.data).digest() != entry.digest:
-            raise ResultError(f"content of '{os.fsdecode(entry.path)}' was damaged on the way")
+            raise ProtocolFailed(f"the content of '{os.fsdecode(entry.path)}' is not what it announced")
         spool = os.fsencode(large[index]) if index in large else b""
         by_root.setdefault(output.root, []).append(Output(entry, output.data, spool))
     for root, outputs in by_root.items():
         layer = trees.layer_of(root)
         if layer is None:
-            raise ResultError(f"the slave wrote below '{os.fsdecode(root)}', which is none of the roots")
+            raise ProtocolFailed(f"it wrote below '{os.fsdecode(root)}', which is none of the roots")
         try:
             written = write_outputs(root, outputs, layer.selection)
+        except BadOutput as error:
+            raise ProtocolFailed(str(error)) from error
         except (StoreError, OSError) as error:
-            raise ResultError(f"outputs cannot be written: {error}") from error
+            raise HomeTrouble(f"outputs cannot be written: {error}") from error
         for entry, stamp in written:
             layer.written(entry, stamp)
 
@@ -105,5 +118,7 @@ def _touch(layer: Layer, entry: Entry) -> None:
     """Give a file mode and time, and leave its content: whoever edits it at this moment must not lose the edit."""
     try:
         set_attributes(layer.root, entry, layer.selection)
+    except BadOutput as error:
+        raise ProtocolFailed(str(error)) from error
     except (StoreError, OSError) as error:
-        raise ResultError(f"'{os.fsdecode(entry.path)}' cannot be touched: {error}") from error
+        raise HomeTrouble(f"'{os.fsdecode(entry.path)}' cannot be touched: {error}") from error

@@ -6,11 +6,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from dgcc.corba import CORBA, DGCC, DGCC__POA, set_call_timeout
+from dgcc.naming.deadlines import deadlines, milliseconds
 from dgcc.store.wire import blobs_to_wire, errors_to_wire
-
-_ANSWER_TIMEOUT_S = 15.0
-# A slave's disk may be busy with large outputs.
-BULK_TIMEOUT_MS = 120_000
 
 
 class Handlers(Protocol):
@@ -30,6 +27,9 @@ class Handlers(Protocol):
 
     def done(self, lease: int, result: Any) -> None:
         """A slave reports the end of a job."""
+
+    def unfit(self, slave: str, version: str, protocol: int) -> None:
+        """A slave of another protocol stays away."""
 
     def changes(self, layer: str, since: int) -> Any:
         """A slave reads a layer; returns a DGCC.Page."""
@@ -61,7 +61,7 @@ class Gate:
         except RuntimeError as error:
             raise CORBA.OBJECT_NOT_EXIST(0, CORBA.COMPLETED_NO) from error
         try:
-            return answer.result(_ANSWER_TIMEOUT_S)
+            return answer.result(deadlines().answer)
         except concurrent.futures.TimeoutError as error:
             answer.cancel()
             raise CORBA.TRANSIENT(0, CORBA.COMPLETED_MAYBE) from error
@@ -77,7 +77,7 @@ class RegistryServant(DGCC__POA.SlaveRegistry):
         """See the IDL."""
         # A reference carries its own call timeout, so long calls need one of their own.
         bulk = self._orb.string_to_object(self._orb.object_to_string(who))._narrow(DGCC.Slave)
-        set_call_timeout(bulk, BULK_TIMEOUT_MS)
+        set_call_timeout(bulk, milliseconds(deadlines().bulk))
         return self._gate.call(self._handlers.enlist, info, who, bulk)
 
     def renew(self, lease: int, now: Any, held: list[int]) -> None:
@@ -133,14 +133,21 @@ class SourceServant(DGCC__POA.Source):
 class MasterServant(DGCC__POA.Master):
     """DGCC::Master: the door, bound in the Naming Service."""
 
-    def __init__(self, name: str, registry: Any, overseer: Any, store: Any) -> None:
+    def __init__(
+        self, name: str, gate: Gate, handlers: Handlers, registry: Any, overseer: Any, store: Any
+    ) -> None:
         self._name, self._registry, self._overseer, self._store = name, registry, overseer, store
+        self._gate, self._handlers = gate, handlers
 
     def _get_name(self) -> str:
         return self._name
 
     def _get_protocol(self) -> int:
         return int(DGCC.PROTOCOL)
+
+    def unfit(self, slave: str, version: str, protocol: int) -> None:
+        """See the IDL."""
+        self._gate.call(self._handlers.unfit, slave, version, protocol)
 
     def _get_registry(self) -> Any:
         return self._registry

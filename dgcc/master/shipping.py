@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from dgcc.corba import DGCC
+from dgcc.corba import CORBA, DGCC
+from dgcc.master.failures import CommandFailed, Failure, HostFailed, ProtocolFailed
 from dgcc.master.joblist import Job, JobList, State
 from dgcc.master.orders import Orders
 from dgcc.master.overseer import Action, GoHome, Overseer, Send, Withdraw
 from dgcc.master.preparation import Preparation
 from dgcc.master.registry import SlaveLink, SlaveRegistry
-from dgcc.master.results import ResultError, fetch_large, is_large, take_result
+from dgcc.master.results import HomeTrouble, fetch_large, is_large, take_result
 from dgcc.master.supplies import Supplies
 from dgcc.master.tasks import TaskSet
 from dgcc.master.trees import Trees
@@ -142,10 +143,7 @@ class Shipping:
         job.slave = lease
         work.layers = self._trees.needs(work.inputs, work.prepared.extras)
 
-        def failed(why: str) -> None:
-            self.perform(self._overseer.host_failed(lease, job.id, why, time.monotonic()))
-
-        self._orders.send(job, lease, failed)
+        self._orders.send(job, lease, lambda why: self._fail(job, lease, HostFailed(why)))
 
     def _offer_again(self, job: Job, lease: int) -> None:
         """The slave never heard of the job, so it is told nothing: to have it forget the job would outlast this."""
@@ -159,16 +157,21 @@ class Shipping:
         """There is no farm to wait for."""
         self.perform(self._overseer.expect_none(time.monotonic()))
 
-    def slave_left(self, link: SlaveLink, why: str) -> None:
-        """A slave has left or is lost; the registry has forgotten it already."""
-        self.perform(self._overseer.left(link.lease, why, time.monotonic()))
+    def slave_left(self, link: SlaveLink) -> None:
+        """A slave has gone of itself; the registry has forgotten it already."""
+        self.perform(self._overseer.left(link.lease, time.monotonic()))
+
+    def slave_lost(self, link: SlaveLink, why: str) -> None:
+        """A slave is gone without a word; the registry has forgotten it already."""
+        self.perform(self._overseer.lost(link.lease, why, time.monotonic()))
 
     def slave_holds(self, link: SlaveLink, held: set[int]) -> None:
         """A slave has told which jobs it has. One that it has lacked twice in a row was lost on the way."""
         lacking = {job for job in self._overseer.held_by(link.lease) if job not in held}
-        for job in lacking & link.lacking:
-            why = "the slave does not know of it any more"
-            self.perform(self._overseer.host_failed(link.lease, job, why, time.monotonic()))
+        for number in lacking & link.lacking:
+            job = self._jobs.get(number)
+            assert job is not None
+            self._fail(job, link.lease, HostFailed("it does not know of the job any more"))
         link.lacking = lacking - link.lacking
 
     def slave_free(self, link: SlaveLink) -> None:
@@ -192,24 +195,36 @@ class Shipping:
             return
         if result.how is not DGCC.ENDED and self._resend(job, lease, result.trouble.encode(errors="replace")):
             return
-        if result.how is DGCC.PROTOCOL_FAILED:
-            # Asking another slave the same would get the same answer.
-            log.warning("slave %s: %s: %s", link.name, job.label, result.trouble)
-            actions = self._overseer.done(lease, job.id, time.monotonic())
-            self._recipes.fall_back(job, f"{link.name}: {result.trouble}")
-            self.perform(actions)
-            return
-        if result.how is not DGCC.ENDED:
-            log.info("slave %s: %s: %s", link.name, job.label, result.trouble)
-            self.perform(self._overseer.host_failed(lease, job.id, result.trouble, time.monotonic()))
-            return
         try:
             self._take(link, job, result)
+        except Failure as failure:
+            self._fail(job, lease, failure)
         except Exception as error:
             self._recipes.rescue(job, error)
 
+    def _fail(self, job: Job, lease: int, failure: Failure) -> None:
+        """A slave has not brought a job to a good end: do what the type of failure says."""
+        now, why = time.monotonic(), str(failure)
+        actions = (self._overseer.failed(lease, job.id, why, now, elsewhere=failure.elsewhere) if failure.rests
+                   else self._overseer.done(lease, job.id, now))  # fmt: skip
+        if actions is None:
+            return  # it is with another slave by now
+        link = self._registry.get(lease)
+        name = link.name if link is not None else "a slave"
+        log.info("slave %s: %s: %s", name, job.label, why)
+        if link is not None:
+            link.tally.add(failure)
+        if failure.confirmed:
+            self._recipes.confirm(job, f"{why} on {name}")
+        elif not failure.elsewhere:
+            self._recipes.fall_back(job, f"{name}: {why}")
+        self.perform(actions)
+
     def _take(self, link: SlaveLink, job: Job, result: Any) -> None:
+        """Take a result that is waited for. Raises Failure."""
         lease = link.lease
+        if result.how is not DGCC.ENDED:
+            raise (ProtocolFailed if result.how is DGCC.PROTOCOL_FAILED else HostFailed)(result.trouble)
         link.tally.jobs += 1
         link.tally.cpu_s += result.cpu_s
         job.ran, job.wall_s, job.cpu_s = link.name, result.wall_s, result.cpu_s
@@ -220,8 +235,8 @@ class Shipping:
             if self._resend(job, lease, b"".join(chunk.data for chunk in result.stdio)):
                 return
             how = f"signal {result.signal_}" if result.signal_ else f"exit code {result.exit_code}"
-            self._confirm(job, lease, f"failed on {link.name} with {how}")
-        elif any(is_large(file) for file in result.files):
+            raise CommandFailed(f"failed with {how}")
+        if any(is_large(file) for file in result.files):
             self._tasks.start(self._fetch(job, link, result))
         else:
             self._accept(job, lease, result, {})
@@ -242,17 +257,16 @@ class Shipping:
         self.perform(actions)
 
     async def _fetch(self, job: Job, link: SlaveLink, result: Any) -> None:
+        large: Mapping[int, Path] = {}
         try:
-            fetch = self._loop.run_in_executor(link.fetcher, fetch_large, link, result, self.scratch)
-            large = await fetch
-        except Exception as error:
-            why = f"its outputs could not be fetched ({error})"
-            self.perform(self._overseer.host_failed(link.lease, job.id, why, time.monotonic()))
-            return
-        self.bytes_received += sum(path.stat().st_size for path in large.values())
-        try:
+            large = await self._loop.run_in_executor(link.fetcher, fetch_large, link, result, self.scratch)
+            self.bytes_received += sum(path.stat().st_size for path in large.values())
             if job.state is State.SENT and job.slave == link.lease:
                 self._accept(job, link.lease, result, large)
+        except Failure as failure:
+            self._fail(job, link.lease, failure)
+        except CORBA.Exception as error:
+            self._fail(job, link.lease, HostFailed(f"its outputs could not be fetched ({type(error).__name__})"))
         except Exception as error:
             self._recipes.rescue(job, error)
         finally:
@@ -261,7 +275,10 @@ class Shipping:
                     path.unlink(missing_ok=True)
 
     def _accept(self, job: Job, lease: int, result: Any, large: Mapping[int, Path]) -> None:
-        """Write a successful job's outputs and let its client end; or have the same done at home, to compare."""
+        """Write a successful job's outputs and let its client end; or have the same done at home, to compare.
+
+        Raises ProtocolFailed.
+        """
         job.remote = True
         if self._compare:
             job.work.remote_result = RemoteResult(result, large)
@@ -269,7 +286,10 @@ class Shipping:
             return
         try:
             take_result(self._trees, result, large)
-        except ResultError as error:
+        except ProtocolFailed:
+            job.remote = False
+            raise
+        except HomeTrouble as error:
             job.remote = False
             self._confirm(job, lease, str(error))
             return

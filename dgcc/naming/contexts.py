@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dgcc.corba import CORBA, CosNaming, set_call_timeout
+from dgcc.naming.deadlines import deadlines, milliseconds
 
 DEFAULT_PORT = 2809  # registered with IANA for CORBA's corbaloc
 MASTERS = "masters"
 SLAVES = "slaves"
-_PROBE_TIMEOUT_MS = 3000
 _PAGE = 100
 _PAUSE_S = 0.02
 _NAMESAKES = 64
@@ -157,7 +157,7 @@ class Farm:
 
     def prune(self, kind: str, name: str, ref: Any) -> bool:
         """Ask whether a process lives, and remove its binding if not. Takes seconds where it is stopped or cut off."""
-        set_call_timeout(ref, _PROBE_TIMEOUT_MS)
+        set_call_timeout(ref, milliseconds(deadlines().probe))
         try:
             if not ref._non_existent():
                 return True

@@ -4,10 +4,8 @@ import ipaddress
 import socket
 
 from dgcc.corba import CORBA, PortableServer
+from dgcc.naming.deadlines import deadlines, milliseconds
 
-# A call that is not answered within this time raises TRANSIENT or TIMEOUT, so that no peer can hold a thread.
-CALL_TIMEOUT_S = 20
-CONNECT_TIMEOUT_S = 4
 CALLS_AT_ONCE = 256
 # Room for a Result or a Page at its largest; content goes in pieces far below it (see idl/dgcc.idl).
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -50,8 +48,9 @@ def start_orb(address: str = "127.0.0.1") -> tuple[CORBA.ORB, PortableServer.POA
         "-ORBendPoint", f"giop:tcp:{host}:0",
         "-ORBnativeCharCodeSet", "UTF-8",
         "-ORBgiopMaxMsgSize", str(MAX_MESSAGE),
-        "-ORBclientCallTimeOutPeriod", str(CALL_TIMEOUT_S * 1000),
-        "-ORBclientConnectTimeOutPeriod", str(CONNECT_TIMEOUT_S * 1000),
+        # A call that is not answered in time raises TRANSIENT or TIMEOUT, so that no peer can hold a thread.
+        "-ORBclientCallTimeOutPeriod", str(milliseconds(deadlines().call)),
+        "-ORBclientConnectTimeOutPeriod", str(milliseconds(deadlines().connect)),
         # omniORB's default of 5 calls at once to one peer is too few for a slave with many CPUs.
         "-ORBmaxGIOPConnectionPerServer", str(CALLS_AT_ONCE),
         "-ORBtraceLevel", "0",

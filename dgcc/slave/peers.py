@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dgcc.corba import set_call_timeout
+from dgcc.naming.deadlines import deadlines, milliseconds
 from dgcc.store.errors import StoreError, UnknownBlob
 from dgcc.store.pull import BlobSource
 from dgcc.store.wire import RemoteSource
 
-_CALL_MS = 3000
 _PATIENCE_S = 3.0
 _LEAST_RATE = 1_000_000  # bytes a second; the master's own network is hardly slower
 _MOST_LACKING = 16
@@ -21,7 +21,7 @@ class PeerTrouble(StoreError):
 
 def reach(stub: Any) -> BlobSource:
     """A peer's DGCC::Source by its stub, whose calls wait for a few seconds at most."""
-    set_call_timeout(stub, _CALL_MS)
+    set_call_timeout(stub, milliseconds(deadlines().peer))
     return RemoteSource(stub)
 
 

@@ -16,6 +16,7 @@ import psutil
 import dgcc
 from dgcc.corba import CORBA, DGCC, DGCC__POA
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm, NamingError
+from dgcc.naming.deadlines import deadlines
 from dgcc.slave.environments import EnvironmentPool
 from dgcc.slave.joblist import JobList
 from dgcc.slave.mirrors import MirrorPool
@@ -25,7 +26,6 @@ from dgcc.slave.sharing import StoreServant
 from dgcc.store.blobs import BlobStore
 
 _HEARTBEAT_S = 1.0
-_REBIND_S = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class Slave(DGCC__POA.Slave):
         self._ended: queue.SimpleQueue[Session | None] = queue.SimpleQueue()  # sessions to end; None: no more
         self._registering: set[str] = set()  # names of masters that are being registered with
         self._refusals: dict[str, str] = {}  # masters that will not have this slave, and why
+        self._naming_trouble = ""  # what was last said about the Naming Service
         self.over = threading.Event()
         third = options.store_limit // 3
         self._blobs = BlobStore(options.store / "blobs", third)
@@ -130,6 +131,13 @@ class Slave(DGCC__POA.Slave):
         memory = psutil.virtual_memory().total
         return DGCC.SlaveInfo(self._options.name, dgcc.__version__, DGCC.PROTOCOL, platform.machine(),
                               self._options.slots, memory, self._environments.complete())  # fmt: skip
+
+    def _get_state(self) -> Any:
+        waiting = len(self._jobs)
+        with self._lock:
+            sessions = list(self._sessions.values())
+            kept = len({(s.lease, job) for s in sessions for job in (*s.kept, *s.undelivered)})
+            return DGCC.SlaveState(self._get_info(), self._idle, waiting, kept, _load(), [s.name for s in sessions])
 
     def _get_store(self) -> Any:
         return self._store
@@ -243,14 +251,14 @@ class Slave(DGCC__POA.Slave):
     # ---- talking to masters ----------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        rebind = time.monotonic() + _REBIND_S
+        rebind = time.monotonic() + deadlines().look
         while True:
             try:
                 session = self._ended.get(timeout=_HEARTBEAT_S)
             except queue.Empty:
                 self._heartbeat()
                 if time.monotonic() > rebind:
-                    rebind = time.monotonic() + _REBIND_S
+                    rebind = time.monotonic() + deadlines().look
                     _aside("rebind", self._stay_bound)
                 continue
             if session is None:
@@ -259,18 +267,29 @@ class Slave(DGCC__POA.Slave):
                 self._end(session, say=False)
             except Exception as error:  # leases must be kept whatever happens to one session
                 log.error("ending the session with %s: %s", session.name, error)
+            # It may have given us up for dead, and be glad of us again; or be dead itself, and its binding with it.
+            _aside("look again", self._stay_bound)
 
     def _stay_bound(self) -> None:
         """Masters must find us, and we them, even if the Naming Service was restarted meanwhile."""
         try:
             self._farm.bind(SLAVES, self._options.name, self.ref)
             self._find_masters()
+            self._naming_trouble = ""
         except NamingError as error:
-            log.warning("%s", error)
+            if self._naming_trouble != str(error):  # it is tried again every few seconds
+                log.warning("%s", error)
+            self._naming_trouble = str(error)
 
     def _register(self, master: Any) -> None:
+        name = "?"
         try:
             name = str(master._get_name())
+            protocol = int(master._get_protocol())
+            if protocol != DGCC.PROTOCOL:
+                master.unfit(self._options.name, dgcc.__version__, DGCC.PROTOCOL)
+                raise DGCC.Refused(f"the master '{name}' speaks protocol {protocol}, this slave {DGCC.PROTOCOL}: "
+                                   "install the same version of DGCC on both")  # fmt: skip
             with self._lock:
                 if name in self._registering or any(s.name == name for s in self._sessions.values()):
                     return
@@ -295,7 +314,7 @@ class Slave(DGCC__POA.Slave):
         session.sender.submit(_quietly, session, lambda: session.registry.free(session.lease, self._options.slots))
 
     def _heartbeat(self) -> None:
-        load = DGCC.HostLoad(psutil.cpu_percent() / 100, psutil.getloadavg()[0], psutil.virtual_memory().available)
+        load = _load()
         for session in list(self._sessions.values()):
             since = time.monotonic() - session.renewed
             if since > 2 * session.lease_s:
@@ -345,6 +364,10 @@ class Slave(DGCC__POA.Slave):
         log.info("master %s served", session.name)
         if self._options.once and not self._sessions:
             self.over.set()
+
+
+def _load() -> Any:
+    return DGCC.HostLoad(psutil.cpu_percent() / 100, psutil.getloadavg()[0], psutil.virtual_memory().available)
 
 
 def _aside(name: str, function: Callable[..., None], *arguments: Any) -> None:

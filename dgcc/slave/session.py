@@ -15,6 +15,9 @@ from dgcc.store.sync import follow
 from dgcc.store.wire import RemoteSource
 
 _DELIVER_PAUSE_S = 0.2
+# A master whose host refuses so many renewals in a row, each so soon, is dead.
+_REFUSALS = 2
+_REFUSED_WITHIN_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class Session:
         self.ended = False
         self.sender = Sender(f"to {self.name}")  # all calls to the master but those that bring a layer
         self.renewing = False
+        self._refused = 0  # renewals in a row that found nobody
         self._mirrors = mirrors
         self._layers: dict[str, LayerCopy] = {}
         self._lock = threading.Lock()
@@ -126,16 +130,20 @@ class Session:
 
     def renew(self, load: Any, held: list[int]) -> bool:
         """Renew the lease. False: the master is gone, or has given us up."""
+        began = time.monotonic()
         try:
             self.registry.renew(self.lease, load, held)
         except (DGCC.UnknownLease, CORBA.OBJECT_NOT_EXIST):
             return False
         except CORBA.SystemException as error:
-            if time.monotonic() - self.renewed > self.lease_s:
+            now = time.monotonic()
+            # Nobody listens where it did: a network that is cut gives no answer so soon.
+            self._refused = self._refused + 1 if now - began < _REFUSED_WITHIN_S else 0
+            if now - self.renewed > self.lease_s or self._refused >= _REFUSALS:
                 log.info("master %s does not answer: %s", self.name, error)
                 return False
             return True
-        self.renewed = time.monotonic()
+        self.renewed, self._refused = time.monotonic(), 0
         return True
 
     def forget(self) -> None:

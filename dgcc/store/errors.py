@@ -62,3 +62,7 @@ class WriteBackError(StoreError):
         self.reason = reason
 
 
+class BadOutput(WriteBackError):
+    """An output is not what it is said to be, or not where it may be: whoever sent it is to blame."""
+
+

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from dgcc.store.descent import OPEN_DIRECTORY, components, kind_at, parent_fd, parent_of, remove
 from dgcc.store.digests import Stamp, stamp_of
 from dgcc.store.entry import Entry, Kind, Output
-from dgcc.store.errors import BadPath, WriteBackError
+from dgcc.store.errors import BadOutput, BadPath, WriteBackError
 from dgcc.store.selection import TEMP_PREFIX, Selection
 
 _CHUNK = 1 << 20
@@ -48,9 +48,9 @@ def write_outputs(root: bytes, outputs: Sequence[Output], selection: Selection |
     output whose mtime_ns is 0 gets the present time, so the order is what make will see. Another time is
     kept. An existing file is replaced, also by the same content.
 
-    Raises WriteBackError, which names the path: it does not lie below the root, or would be reached through a
-    symlink; it is one that jobs do not see (version control, our own files); a directory that goes holds
-    such files; a file would be setuid; the content is not what was announced; the system refuses. No
+    Raises WriteBackError, which names the path: it would be reached through a symlink; it is one that jobs do
+    not see (version control, our own files); a directory that goes holds such files; a file would be setuid;
+    the system refuses. BadOutput: it does not lie below the root, or the content is not what was announced. No
     temporary file is left, and unless the system refused in the last step nothing has changed.
     """
     selection = selection or Selection()
@@ -87,7 +87,7 @@ def _check(entry: Entry, selection: Selection) -> None:
     try:
         components(entry.path)
     except BadPath as error:
-        raise WriteBackError(entry.path, "a slave sent a path that does not lie below the root") from error
+        raise BadOutput(entry.path, "a slave sent a path that does not lie below the root") from error
     if selection.hides(entry.path, entry.kind is Kind.DIRECTORY):
         raise WriteBackError(entry.path, "jobs on slaves do not see this path, and may not write it")
     if entry.kind is Kind.FILE and entry.mode & (stat.S_ISUID | stat.S_ISGID):
@@ -278,7 +278,7 @@ def _fill(directory: int, temp: bytes, output: Output) -> int:
             while rest:
                 rest = rest[os.write(fd, rest) :]
         if size != entry.size or (entry.digest and state.digest() != entry.digest):
-            raise WriteBackError(entry.path, f"its content of {size} bytes is not what the slave announced")
+            raise BadOutput(entry.path, f"its content of {size} bytes is not what the slave announced")
         os.fchmod(fd, entry.mode)
         if entry.mtime_ns:
             os.utime(fd, ns=times)

@@ -124,7 +124,7 @@ def test_a_remote_failure_that_home_does_not_share_is_counted(farm: Farm, projec
     assert built.jobs["remote"] == 0 and built.jobs["fallback"] == 1 and built.jobs["failed"] == 0
     [fallback] = built.report["fallbacks"]
     assert fallback["target"] == "a.o"
-    assert "with exit code 1, but succeeded at home" in fallback["reason"]
+    assert "failed with exit code 1 on " in fallback["reason"] and "but succeeded at home" in fallback["reason"]
 
 
 @pytest.mark.parametrize(

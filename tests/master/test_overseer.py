@@ -1,16 +1,10 @@
 """The Overseer's rules, with numbers for jobs and slaves and a clock that is given."""
 
-from collections import Counter
-
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from dgcc.master.overseer import GoHome, Overseer, Send, Withdraw
 
 
 def farm(*slots: int, prefetch: int = 1) -> Overseer:
-    overseer = Overseer(now=0.0, grace_s=5.0, prefetch=prefetch)
+    overseer = Overseer(now=0.0, grace_s=5.0, job_s=1000.0, prefetch=prefetch)
     for slave, count in enumerate(slots, 1):
         assert overseer.joined(slave, f"s{slave}", count, 0.0) == []
     return overseer
@@ -39,11 +33,79 @@ def test_without_slaves_jobs_wait_for_the_grace_and_go_home():
 def test_a_lost_slaves_jobs_go_to_another_and_after_two_hosts_home():
     overseer = farm(2, 2)
     first = overseer.ready(1, 1.0)[0]
-    assert overseer.left(first.slave, "was killed", 2.0) == [Send(1, 3 - first.slave)]
+    assert overseer.lost(first.slave, "was killed", 2.0) == [Send(1, 3 - first.slave)]
     assert overseer.joined(9, "s9", 2, 2.0) == []
-    [home] = overseer.left(3 - first.slave, "was killed", 3.0)
-    assert isinstance(home, GoHome) and home.job == 1 and "was killed; 2 hosts tried" in home.reason
+    [home] = overseer.lost(3 - first.slave, "was killed", 3.0)
+    assert home == GoHome(1, f"s{first.slave} was killed, s{3 - first.slave} was killed; 2 hosts tried")
     assert overseer.done(first.slave, 1, 4.0) is None, "a late result of a lost slave counts for nothing"
+
+
+def test_only_what_a_lost_slave_was_running_counts_against_a_job():
+    overseer = farm(1)
+    overseer.ready(1, 1.0)
+    overseer.ready(2, 1.0)
+    assert overseer.held_by(1) == {1, 2}
+    assert overseer.lost(1, "was killed", 2.0) == []
+    overseer.joined(2, "s2", 2, 3.0)
+    assert overseer.held_by(2) == {1, 2}
+    assert overseer.lost(2, "was killed", 4.0) == [GoHome(1, "s1 was killed, s2 was killed; 2 hosts tried")]
+    assert overseer.joined(3, "s3", 1, 5.0) == [Send(2, 3)], "it had waited on the first, so only one was its fault"
+
+
+def test_what_a_slave_gives_back_is_not_held_against_the_job():
+    overseer = farm(1)
+    overseer.ready(1, 1.0)
+    for slave in range(2, 9):
+        assert overseer.left(slave - 1, 2.0) == []
+        assert overseer.joined(slave, f"s{slave}", 1, 2.0) == [Send(1, slave)]
+
+
+def test_a_slave_that_comes_back_is_used_at_once():
+    overseer = farm(1)
+    overseer.ready(1, 1.0)
+    overseer.lost(1, "was killed", 2.0)
+    assert overseer.joined(2, "s1", 1, 2.0) == [Send(1, 2)]
+
+
+def test_a_job_without_an_answer_is_taken_back():
+    overseer = farm(1, 1)
+    slave = overseer.ready(1, 1.0)[0].slave
+    assert overseer.wakeup(1.0) == 1001.0
+    assert overseer.tick(1000.9) == []
+    assert overseer.tick(1001.0) == [Withdraw(1, slave), Send(1, 3 - slave)]
+    assert overseer.done(slave, 1, 1002.0) is None
+    assert overseer.done(3 - slave, 1, 1002.0) == []
+
+
+def test_after_its_rest_a_slave_is_on_trial_with_one_job():
+    overseer = farm(3)
+    overseer.ready(1, 0.0)
+    overseer.failed(1, 1, "disk full", 0.0, elsewhere=True)
+    for job in (2, 3, 4):
+        assert overseer.ready(job, 0.5) == []
+    assert overseer.tick(1.0) == [Send(2, 1)]
+    assert overseer.free == [] and overseer.busy == [1]
+    assert overseer.done(1, 2, 2.0) == [Send(3, 1), Send(4, 1)]
+
+
+def test_jobs_go_home_when_no_slave_can_take_them_soon():
+    overseer = farm(1)
+    now = 0.0
+    for job in (1, 2, 3):
+        overseer.ready(job, now)
+        overseer.failed(1, job, "disk full", now, elsewhere=True)
+        now = overseer.wakeup(now)
+    overseer.ready(4, now)
+    overseer.failed(1, 4, "disk full", now, elsewhere=True)  # rests for 8 seconds now, longer than the grace of 5
+    assert overseer.ready(5, now) == [GoHome(5, "s1 rests after: disk full")]
+
+
+def test_nonsense_sends_the_job_home_and_the_slave_to_rest():
+    overseer = farm(1, 1)
+    slave = overseer.ready(1, 0.0)[0].slave
+    assert overseer.failed(slave, 1, "bad digest", 0.0, elsewhere=False) == []
+    assert overseer.holder(1) is None and overseer.running == 0
+    assert overseer.ready(2, 0.1) == [Send(2, 3 - slave)]
 
 
 def test_a_failing_host_rests_longer_each_time():
@@ -53,13 +115,15 @@ def test_a_failing_host_rests_longer_each_time():
     for job in range(1, 5):
         overseer.ready(job, now)
         assert overseer.holder(job) == 1
-        assert overseer.host_failed(1, job, "disk full", now) == [GoHome(job, "s1: disk full; there is no other slave")]
+        home = [GoHome(job, "s1: disk full; there is no other slave")]
+        assert overseer.failed(1, job, "disk full", now, elsewhere=True) == home
         until = overseer.wakeup(now)
         rests.append(until - now)
         now = until
     assert rests == [1.0, 2.0, 4.0, 8.0]
     overseer.ready(9, now)
     overseer.done(1, 9, now)
+    assert overseer.failed(1, 9, "late", now, elsewhere=True) is None
     assert overseer.wakeup(now) is None
 
 
@@ -71,104 +135,3 @@ def test_cancelling():
     assert overseer.cancelled(2, 2.0) == []
     assert overseer.cancelled(1, 2.0) == [Withdraw(1, 1), Send(3, 1)]
     assert overseer.cancelled(77, 2.0) == []
-
-
-class AnyOrder(RuleBasedStateMachine):
-    """Events in any order: no job is lost, none ends twice, no slot leaks."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-        self.overseer = Overseer(now=0.0, grace_s=5.0)
-        self.slots: dict[int, int] = {}
-        self.sent: dict[int, int] = {}
-        self.open: set[int] = set()
-        self.ended: Counter[int] = Counter()
-        self.number = 0
-
-    def act(self, actions) -> None:
-        for action in actions or ():
-            match action:
-                case Send(job, slave):
-                    assert job in self.open and slave in self.slots and job not in self.sent
-                    self.sent[job] = slave
-                case GoHome(job, reason):
-                    assert reason
-                    self.sent.pop(job, None)
-                    self.open.remove(job)
-                    self.ended[job] += 1
-                case Withdraw(job, slave):
-                    assert self.sent.pop(job) == slave
-
-    @rule(slots=st.integers(1, 3))
-    def join(self, slots):
-        self.number += 1
-        self.slots[self.number] = slots
-        self.act(self.overseer.joined(self.number, f"s{self.number}", slots, self.now))
-
-    @rule(compilers=st.sampled_from([(), (b"/usr/bin/cc", b"/usr/bin/g++")]))
-    def release(self, compilers):
-        self.number += 1
-        self.open.add(self.number)
-        self.act(self.overseer.ready(self.number, self.now))
-
-    @precondition(lambda self: self.sent)
-    @rule(data=st.data(), how=st.sampled_from(["done", "failed", "cancelled", "duplicate", "stranger"]))
-    def end(self, data, how):
-        job = data.draw(st.sampled_from(sorted(self.sent)))
-        slave = self.sent[job]
-        if how == "stranger":
-            assert self.overseer.done(-1, job, self.now) is None
-            return
-        del self.sent[job]
-        if how == "failed":
-            self.act(self.overseer.host_failed(slave, job, "trouble", self.now))
-            return
-        self.open.remove(job)
-        self.ended[job] += 1
-        if how == "cancelled":
-            self.sent[job] = slave
-            self.act(self.overseer.cancelled(job, self.now))
-        else:
-            self.act(self.overseer.done(slave, job, self.now))
-        if how == "duplicate":
-            assert self.overseer.done(slave, job, self.now) is None
-
-    @precondition(lambda self: self.slots)
-    @rule(data=st.data())
-    def leave(self, data):
-        slave = data.draw(st.sampled_from(sorted(self.slots)))
-        del self.slots[slave]
-        self.sent = {j: s for j, s in self.sent.items() if s != slave}
-        self.act(self.overseer.left(slave, "is lost", self.now))
-
-    @rule(seconds=st.floats(0, 100))
-    def wait(self, seconds):
-        self.now += seconds
-        self.act(self.overseer.tick(self.now))
-
-    @invariant()
-    def books_agree(self):
-        assert self.overseer.running == len(self.sent)
-        assert all(self.overseer.holder(job) == slave for job, slave in self.sent.items())
-        assert sorted(self.overseer.free + self.overseer.busy) == sorted(self.slots)
-        held = Counter(self.sent.values())
-        assert all(held[s] <= n + 1 for s, n in self.slots.items())
-        assert all(count == 1 for count in self.ended.values())
-
-    def teardown(self):
-        """Whatever happened before: answers given and results in, every job ends."""
-        for _ in range(10_000):
-            if not self.open:
-                break
-            for job, slave in list(self.sent.items()):
-                del self.sent[job]
-                self.open.remove(job)
-                self.ended[job] += 1
-                self.act(self.overseer.done(slave, job, self.now))
-            self.wait(61.0)
-        assert not self.open and self.overseer.running == 0
-
-
-AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-test_any_order = AnyOrder.TestCase

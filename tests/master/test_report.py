@@ -4,6 +4,7 @@ import json
 import os
 
 from dgcc.master.comparison import Comparison, Differing
+from dgcc.master.failures import CommandFailed, HostFailed, ProtocolFailed
 from dgcc.master.registry import Tally
 from dgcc.master.report import Fallback, Report
 from dgcc.master.status import Figures, StatusLine, status_text
@@ -13,9 +14,16 @@ def build_report() -> Report:
     return Report(
         exit_code=2, wall_s=1.5, planned=9, remote=5, local=3, failed=1,
         fallbacks=[Fallback(f"f{i}.o", "slave a was lost") for i in range(7)],
-        slaves={"b": Tally(2, 1.25), "a": Tally(3, 2.0, lost=True)},
+        slaves={"b": Tally(2, 1.25, losses=2), "a": Tally(3, 2.0, lost=True, losses=1)},
         bytes_sent=1_234_567, bytes_received=999, master_cpu_s=0.5, client_cpu_s=0.25,
     )  # fmt: skip
+
+
+def with_failures() -> Report:
+    report = build_report()
+    for failure in (HostFailed("disk full"), ProtocolFailed("bad digest"), CommandFailed("exit code 1")):
+        report.slaves["a"].add(failure)
+    return report
 
 
 def test_json_has_every_figure(tmp_path):
@@ -24,8 +32,8 @@ def test_json_has_every_figure(tmp_path):
     assert found["exit_code"] == 2 and found["wall_s"] == 1.5
     assert found["jobs"] == {"planned": 9, "remote": 5, "local": 3, "fallback": 7, "failed": 1}
     assert found["fallbacks"][0] == {"target": "f0.o", "reason": "slave a was lost"}
-    assert found["slaves"]["a"] == {"jobs": 3, "cpu_s": 2.0, "lost": True}
-    assert found["slaves"]["b"] == {"jobs": 2, "cpu_s": 1.25, "lost": False}
+    assert found["slaves"]["a"] == {"jobs": 3, "cpu_s": 2.0, "lost": True, "losses": 1, "failures": {}}
+    assert found["slaves"]["b"] == {"jobs": 2, "cpu_s": 1.25, "lost": False, "losses": 2, "failures": {}}
     assert (found["master_cpu_s"], found["client_cpu_s"]) == (0.5, 0.25)
     assert (found["bytes_sent"], found["bytes_received"]) == (1234567, 999)
     assert os.listdir(tmp_path) == ["r.json"]
@@ -35,9 +43,16 @@ def test_summary_counts_fallbacks_and_names_the_lost():
     lines = build_report().summary()
     assert lines[0] == "15 jobs in 1.5 s: 5 remote (3 on a, 2 on b), 3 local, 7 fallback, 1 failed"
     assert "1.2 MB sent, 999 B received" in lines[1]
-    assert "lost: a" in lines
+    assert "lost: a, b (came back)" in lines
     assert "fallback: f0.o: slave a was lost" in lines
     assert lines[-1] == "fallback: and 2 more (--report FILE lists all)"
+
+
+def test_what_slaves_failed_at_is_named_by_its_kind():
+    report = with_failures()
+    assert "trouble: a failed 2 jobs, the last by: bad digest" in report.summary()
+    found = json.loads(report.as_json())["slaves"]["a"]["failures"]
+    assert found == {"host": 1, "protocol": 1, "command": 1}
 
 
 def test_a_comparison_is_told(tmp_path):

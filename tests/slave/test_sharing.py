@@ -15,6 +15,7 @@ from slave import peer
 from slave.systemkit import OWNER, Given, Need
 
 from dgcc.corba import DGCC
+from dgcc.naming.deadlines import Deadlines
 from dgcc.naming.orb import start_orb
 from dgcc.slave.environments import EnvironmentPool
 
@@ -57,7 +58,8 @@ def system(top: Path) -> Path:
 def test_content_comes_from_another_slave_if_it_answers(
     top: Path, system: Path, orb: Any, stopped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dgcc.slave.peers._CALL_MS", 500 if stopped else 10_000)
+    patience = Deadlines(peer=0.5 if stopped else 10.0)
+    monkeypatch.setattr("dgcc.naming.deadlines._current", patience)
     master = Given(system)
     pool = EnvironmentPool(top / "here", OWNER, 1 << 30, host=b"/none")
     with other_slave(system, top / "there") as process:

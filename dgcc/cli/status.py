@@ -1,0 +1,105 @@
+"""`dgcc status`: what the masters and slaves of a farm are doing at this moment."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dgcc.cli.config import ConfigError, load
+from dgcc.corba import CORBA, DGCC, set_call_timeout
+from dgcc.naming.contexts import MASTERS, SLAVES, Farm, NamingError, parse_address
+from dgcc.naming.deadlines import deadlines, milliseconds, set_deadlines
+from dgcc.naming.orb import OrbError, address_towards, start_orb
+
+
+@dataclass(frozen=True)
+class SlaveStatus:
+    """One slave. `trouble` says why nothing else is known of it; else see DGCC::SlaveState in the IDL.
+
+    load: over one minute. memory_free: bytes. waiting, kept: jobs.
+    """
+
+    name: str
+    trouble: str = ""
+    version: str = ""
+    slots: int = 0
+    idle: int = 0
+    waiting: int = 0
+    kept: int = 0
+    load: float = 0.0
+    memory_free: int = 0
+    masters: tuple[str, ...] = ()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether all its slots are free and it keeps nothing for anybody."""
+        return not self.trouble and self.idle == self.slots and not self.waiting and not self.kept
+
+    def line(self) -> str:
+        """It in a line."""
+        if self.trouble:
+            return f"  {self.name:<20} {self.trouble}"
+        free = f"{self.idle} of {self.slots} slots free"
+        more = [f"load {self.load:.1f}", f"{self.memory_free / 1e9:.1f} GB of memory free"]
+        if self.waiting:
+            more.append(f"{self.waiting} jobs waiting")
+        if self.masters:
+            more.append(f"serves {', '.join(self.masters)}")
+        return f"  {self.name:<20} {free}, {', '.join(more)}"
+
+
+@dataclass(frozen=True)
+class FarmStatus:
+    """All of a farm."""
+
+    masters: tuple[str, ...]
+    slaves: tuple[SlaveStatus, ...]
+
+    def as_text(self) -> str:
+        """For people."""
+        lines = [f"{len(self.slaves)} slaves, {sum(s.idle for s in self.slaves)} of "
+                 f"{sum(s.slots for s in self.slaves)} slots free"]  # fmt: skip
+        lines += [slave.line() for slave in self.slaves]
+        lines.append(f"{len(self.masters)} masters")
+        return "\n".join([*lines, *(f"  {name}" for name in self.masters)]) + "\n"
+
+    def as_json(self) -> str:
+        """For programs."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def ask(naming: str | None) -> FarmStatus:
+    """Ask the farm of that naming service, by default the one that the settings name. Raises ConfigError."""
+    settings = load()
+    set_deadlines(settings["deadlines"])
+    naming = naming or settings.get("naming")
+    if not naming:
+        raise ConfigError("which farm? Give --naming HOST[:PORT], or set DGCC_NAMING")
+    try:
+        host, port = parse_address(naming)
+        orb, _ = start_orb(address_towards(host, port))
+        try:
+            return _ask_all(Farm(orb, host, port))
+        finally:
+            orb.destroy()
+    except (NamingError, OrbError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def _ask_all(farm: Farm) -> FarmStatus:
+    """Takes seconds for each slave that is stopped or cut off. Raises NamingError."""
+    slaves = [_ask(name, ref) for name, ref in sorted(farm.bindings(SLAVES), key=lambda each: each[0])]
+    return FarmStatus(tuple(sorted(name for name, _ in farm.bindings(MASTERS))), tuple(slaves))
+
+
+def _ask(name: str, ref: Any) -> SlaveStatus:
+    set_call_timeout(ref, milliseconds(deadlines().probe))
+    try:
+        slave = ref._narrow(DGCC.Slave)
+        set_call_timeout(slave, milliseconds(deadlines().probe))
+        state = slave._get_state()
+    except CORBA.BAD_OPERATION:
+        return SlaveStatus(name, "is of another version of DGCC")
+    except CORBA.Exception as error:
+        return SlaveStatus(name, f"does not answer ({type(error).__name__})")
+    return SlaveStatus(name, "", state.info.version, state.info.slots, state.idle, state.waiting, state.kept,
+                       state.load.load1, state.load.memory_free, tuple(state.masters))  # fmt: skip
