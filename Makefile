@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.ready
 NATIVE := $(wildcard dgcc/native/*.c dgcc/native/*.h dgcc/corba/ext/*.cc dgcc/corba/ext/*.h dgcc/corba/idlgen/*.py)
 BUILD  := setup.cfg pyproject.toml dgcc/native/build.py idl/dgcc.idl $(NATIVE)
 
-.PHONY: help setup demo test lint bench fidelity clean
+.PHONY: help setup demo test chaos lint bench fidelity clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -28,6 +28,9 @@ demo: setup ## build Lua with dgcc-master on a farm of one
 
 test: setup ## run the tests
 	@$(BIN)/python -m pytest
+
+chaos: setup ## kill, stop, cut off and deceive a real farm, at length (about 20 minutes; a short form is in `make test`)
+	@DGCC_CHAOS=full $(BIN)/python -m pytest tests/chaos
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .

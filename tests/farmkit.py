@@ -67,6 +67,7 @@ class Farm:
     directory: Path
     user: int | None = None
     slaves: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)  # what every process has besides
     _reports: dict[int, Path] = field(default_factory=dict)  # of each master, by process id
 
     @property
@@ -74,11 +75,19 @@ class Farm:
         """The naming service's address for --naming."""
         return f"{self.names.host}:{self.names.port}"
 
-    def _popen(self, command: list[str], **more: Any) -> subprocess.Popen[bytes]:
+    def _env(self) -> dict[str, str]:
         environment = dict(os.environ, HOME=str(self.directory), XDG_CACHE_HOME=str(self.directory / "cache"))
         environment.pop("MAKEFLAGS", None)
         environment.pop("MAKELEVEL", None)
-        environment.update(more.pop("env", {}))
+        return {**environment, **self.environment}
+
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of DGCC's commands to its end."""
+        whole = [str(BIN / command), *arguments]
+        return subprocess.run(whole, env=self._env(), capture_output=True, text=True, timeout=60)
+
+    def _popen(self, command: list[str], **more: Any) -> subprocess.Popen[bytes]:
+        environment = {**self._env(), **more.pop("env", {})}
         if self.user is not None:
             command = [*as_user(self.user), *command]
         return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True, **more)
@@ -104,12 +113,14 @@ class Farm:
             warmstore.warm(self.directory, name, self.user)
         arguments = ["--naming", self.naming, "--name", name, "--slots", str(slots), "--store", str(store), *more]
         with (self.directory / f"{name}.log").open("ab") as log:
+            before = log.tell()
             if bare:
                 process = self._popen_bare([barekit.SLAVE, *arguments], store, stdout=log, stderr=log)
             else:
                 process = self._popen([str(BIN / "dgcc-slave"), *arguments], stdout=log, stderr=log)
         self.slaves[name] = process
-        wait_for(lambda: f"slave '{name}' offers" in self.log(name) or process.poll() is not None, f"{name} is up")
+        up = f"slave '{name}' offers"
+        wait_for(lambda: up in self.log(name)[before:] or process.poll() is not None, f"{name} is up")
         assert process.poll() is None, self.log(name)
         return process
 
@@ -119,6 +130,20 @@ class Farm:
         if process.poll() is None:
             process.send_signal(number)
         return process.wait(20)
+
+    def stop_all(self) -> None:
+        """End all slaves, stopped ones as well, and keep what they have of environments."""
+        for process in self.slaves.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        for process in self.slaves.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        warmstore.keep(self.directory, self.user)
 
     def start_master(self, cwd: Path, *arguments: str, naming: bool = True, **more: Any) -> subprocess.Popen[bytes]:
         """Start dgcc-master in `cwd`, for `finish`."""
@@ -168,17 +193,7 @@ def farm(directory: Path, *slaves: str, slots: int = 1, user: int | None = None,
                 made.start_slave(name, slots=slots, bare=bare)
             yield made
         finally:
-            for process in made.slaves.values():
-                if process.poll() is None:
-                    process.send_signal(signal.SIGCONT)
-                    process.terminate()
-            for process in made.slaves.values():
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-            warmstore.keep(directory, user)
+            made.stop_all()
             # What a slave that was killed has left in memory, its next start would remove.
             for store in directory.glob("store/*"):
                 shutil.rmtree(in_memory(store / "jobs", uid=user), ignore_errors=True)

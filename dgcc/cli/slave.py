@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,16 +88,17 @@ def _serve(args: argparse.Namespace) -> int:
     address = address_towards(host, port)
     if not is_loopback(address):
         log.warning(OPEN_WARNING, address)
+    over = threading.Event()
     orb, poa = start_orb(address)
     try:
         farm = Farm(orb, host, port)
-        name = args.name or socket.gethostname()
-        slave = _open(args, settings, name, lambda options: Slave(poa, farm, options))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: slave.over.set())
+            signal.signal(number, lambda *_: over.set())  # from here on there is something to be left in order
+        name = args.name or socket.gethostname()
+        slave = _open(args, settings, name, lambda options: Slave(poa, farm, options, over))
         slave.start()
         log.info("slave '%s' offers %d slots at %s", slave.name, slave.slots, farm.address)
-        while not slave.over.wait(3600):
+        while not over.wait(3600):
             pass
         slave.stop()
     finally:

@@ -50,7 +50,8 @@ class Slave(DGCC__POA.Slave):
     that does not answer; one thread, the keeper, sees to leases and bindings and ends sessions.
     """
 
-    def __init__(self, poa: Any, farm: Farm, options: SlaveOptions) -> None:
+    def __init__(self, poa: Any, farm: Farm, options: SlaveOptions, over: threading.Event) -> None:
+        """`over` is set when the slave is to end: by the caller, or by the slave itself after `once`."""
         self._options = options
         self._farm = farm
         self._sessions: dict[int, Session] = {}  # by lease
@@ -61,7 +62,7 @@ class Slave(DGCC__POA.Slave):
         self._registering: set[str] = set()  # names of masters that are being registered with
         self._refusals: dict[str, str] = {}  # masters that will not have this slave, and why
         self._naming_trouble = ""  # what was last said about the Naming Service
-        self.over = threading.Event()
+        self._over = over
         third = options.store_limit // 3
         self._blobs = BlobStore(options.store / "blobs", third)
         self._mirrors = MirrorPool(options.store / "mirrors", self._blobs, options.owner, third)
@@ -363,7 +364,7 @@ class Slave(DGCC__POA.Slave):
             session.forget()
         log.info("master %s served", session.name)
         if self._options.once and not self._sessions:
-            self.over.set()
+            self._over.set()
 
 
 def _load() -> Any:

@@ -1,0 +1,183 @@
+"""Trouble for a real farm, and the proof that it did no harm.
+
+Every case ends in `Chaos.survived`: the tree is a plain build's, the exit code is right, the farm's slots are all free;
+and in the end of `chaos`, when nothing may be left: no process, mount, socket or temporary file.
+
+DGCC_CHAOS=full, as `make chaos` sets it, has the waits that a user has, and more and longer trouble. Otherwise the
+waits are a quarter as long, by the configuration file.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from farmkit import Built, Farm, differing, processes_with, snapshot, wait_for
+
+from dgcc.naming.deadlines import Deadlines
+from dgcc.naming.server import OwnNames
+from dgcc.store.scratch import in_memory
+
+FULL = os.environ.get("DGCC_CHAOS") == "full"
+WAITS = Deadlines() if FULL else Deadlines(
+    connect=1, call=5, bulk=10, probe=1, peer=1, answer=4, lease=3, late=1, look=2.5, goodbye=0.5
+)  # fmt: skip
+
+
+def _settings() -> str:
+    return "[deadlines]\n" + "".join(f"{name} = {value}\n" for name, value in asdict(WAITS).items())
+
+
+def slow_project(place: Path, count: int, seconds: float = 0.3) -> None:
+    """Compiles that take a while, so that trouble finds them under way, and a link of them all at home."""
+    place.mkdir(exist_ok=True)
+    names = [f"f{i}" for i in range(count)]
+    (place / "Makefile").write_text(
+        f"all.o: {' '.join(n + '.o' for n in names)}\n\t$(LD) -r -o $@ $^\n"
+        f"%.o: %.c shared.h\n\t$(CC) -g -c -o $@ $< && sleep {seconds}\n"
+    )
+    (place / "shared.h").write_text("#define SHARED 1\n")
+    for name in names:
+        (place / f"{name}.c").write_text(f'#include "shared.h"\nint {name}(void) {{ return SHARED + __LINE__; }}\n')
+
+
+def moving_project(place: Path, count: int, size: int) -> None:
+    """Recipes that read and write `size` bytes each, by a rule that sends them to slaves: transfers to be cut."""
+    place.mkdir(exist_ok=True)
+    names = [f"m{i}" for i in range(count)]
+    (place / "dgcc.toml").write_text('[[rule]]\ncommand = "cp"\nwhere = "remote"\n')
+    (place / "Makefile").write_text(f"all: {' '.join(n + '.out' for n in names)}\n%.out: %.in\n\tcp $< $@\n")
+    for name in names:
+        (place / f"{name}.in").write_bytes(os.urandom(size))
+
+
+@dataclass
+class Chaos:
+    """A farm, and places for projects and for what its processes leave behind."""
+
+    farm: Farm
+    top: Path
+    wanted: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def project(self) -> Path:
+        """Where the project lies that is built."""
+        return self.top / "project"
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The outputs that are there already."""
+        return [*self.project.glob("f*.o"), *self.project.glob("m*.out")]
+
+    def plan(self, make: Callable[..., None], *arguments: Any) -> None:
+        """Make the project, and learn by a plain build in another place of the same path what is to come out."""
+        make(self.project, *arguments)
+        before = snapshot(self.project)
+        assert self.farm.plain(self.project, "-j8").code == 0
+        self.wanted = snapshot(self.project)
+        for path in self.wanted.keys() - before.keys():
+            (self.project / path).unlink()
+
+    def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+        """Start dgcc-master on the project."""
+        return self.farm.start_master(self.project, *arguments, **more)
+
+    def under_way(self, count: int = 1) -> None:
+        """Wait until so many outputs are there."""
+        wait_for(lambda: len(self.outputs) >= count, f"{count} outputs", 60)
+
+    def survived(self, built: Built, *, code: int = 0, said: Sequence[str] = ()) -> None:
+        """The build came to the end that it should; `said` are words of its summary that name the trouble."""
+        assert built.code == code, built.err
+        assert "Traceback" not in built.err and "a mistake of" not in built.err, built.err
+        if code == 0:
+            assert differing(self.wanted, snapshot(self.project)) == set(), built.err
+            assert built.jobs["failed"] == 0, built.err
+        assert all(f["reason"] for f in built.report.get("fallbacks", [])), "a fallback without a reason"
+        summary = "\n".join(built.err.splitlines()[-20:])
+        for words in said:
+            assert words in summary, f"not named in the summary: {words}\n{built.err}"
+        self.slots_are_free()
+        assert not list(self.project.rglob(".dgcc*")), "temporary files are left in the tree"
+
+    def status(self) -> dict[str, Any]:
+        """What `dgcc status` says of the farm."""
+        asked = self.farm.run("dgcc", "status", "--naming", self.farm.naming, "--json")
+        return json.loads(asked.stdout) if asked.returncode == 0 else {"masters": [], "slaves": []}
+
+    def slots_are_free(self, seconds: float = 20) -> None:
+        """Every living slave has all slots free, keeps nothing and serves nobody."""
+        alive = {name for name, process in self.farm.slaves.items() if process.poll() is None}
+
+        def at_rest() -> bool:
+            found = {slave["name"]: slave for slave in self.status()["slaves"]}
+            return alive <= found.keys() and all(
+                found[n]["idle"] == found[n]["slots"] > 0 == found[n]["waiting"] == found[n]["kept"]
+                and not found[n]["masters"] for n in alive
+            )  # fmt: skip
+
+        wait_for(at_rest, f"all slots of {sorted(alive)} are free", seconds)
+
+
+def _mounts() -> set[str]:
+    return {line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()}
+
+
+def _sockets(top: Path) -> list[str]:
+    listed = Path("/proc/net/unix").read_text().splitlines()
+    return [line for line in listed if str(top) in line]
+
+
+@contextmanager
+def chaos(top: Path, *slaves: str, slots: int = 2) -> Iterator[Chaos]:
+    """A farm with these slaves; when it has been stopped, nothing of it may be left."""
+    mounts = _mounts()
+    directory = top / "farm"
+    for name in ("run", "tmp", ".config/dgcc"):
+        (directory / name).mkdir(parents=True, mode=0o700)
+    (directory / ".config/dgcc/config.toml").write_text(_settings())
+    with OwnNames() as names:
+        made = Farm(names, directory)
+        made.environment = {"XDG_RUNTIME_DIR": str(directory / "run"), "TMPDIR": str(directory / "tmp")}
+        place = Chaos(made, top)
+        try:
+            for name in slaves:
+                made.start_slave(name, slots=slots)
+            yield place
+            _restart_killed(made)
+        finally:
+            made.stop_all()
+    nothing_left(top, mounts)
+
+
+def _restart_killed(farm: Farm) -> None:
+    """What a slave that was killed has left, its next start on the same store removes; so each is started once more."""
+    stores = {path.parent.name for path in (farm.directory / "store").glob("*/jobs")}
+    living = {name for name, process in farm.slaves.items() if process.poll() is None}
+    for name in stores - living:
+        farm.slaves.pop(name, None)
+        farm.start_slave(name)
+
+
+def nothing_left(top: Path, mounts: set[str]) -> None:
+    """No process, mount, socket or temporary file of a farm in `top`, whose processes were all told to end."""
+    farm = top / "farm"
+    wait_for(lambda: not processes_with(str(farm)), "no process is left", 15)
+    assert _mounts() <= mounts, "mounts are left"
+    assert _sockets(farm) == []
+    assert [path for name in ("run", "tmp") for path in (farm / name).iterdir()] == [], "temporary files are left"
+    for store in farm.glob("store/*"):
+        assert not in_memory(store / "jobs").exists(), f"scratch of {store.name} is left in memory"
+        assert not list(store.glob("jobs/*")), f"scratch of {store.name} is left"
+
+
+def stopped_for(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Stop a process with all its threads, and let it go on after `seconds`, from a thread of its own."""
+    process.send_signal(signal.SIGSTOP)
+    threading.Timer(seconds, lambda: process.poll() is None and process.send_signal(signal.SIGCONT)).start()

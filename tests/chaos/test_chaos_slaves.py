@@ -1,0 +1,91 @@
+"""Slaves that die, stop and leave in the middle of jobs, alone and all at once."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+from chaos.chaoskit import FULL, WAITS, Chaos, slow_project, stopped_for
+from farmkit import wait_for
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "told to end"])
+def test_a_slave_that_ends(place: Chaos, number: int):
+    place.plan(slow_project, 12)
+    master = place.start()
+    place.under_way(2)
+    place.farm.stop_slave("a", number)
+    built = place.farm.finish(master, 60)
+    place.survived(built, said=["lost: a"] if number == signal.SIGKILL else [])
+    assert number == signal.SIGKILL or built.report["slaves"]["a"]["losses"] == 0
+
+
+def test_a_slave_that_is_stopped_for_a_while_is_used_again_at_once(place: Chaos):
+    seconds = 30 if FULL else 2.5 * WAITS.lease
+    place.plan(slow_project, 40 if FULL else 24, 1.0)
+    master = place.start()
+    place.under_way(2)
+    stopped_for(place.farm.slaves["a"], seconds)
+    before = place.farm.log("a").count("serving master")
+    wait_for(lambda: place.farm.log("a").count("serving master") > before, "the slave has registered anew", 60)
+    built = place.farm.finish(master, 120)
+    place.survived(built, said=["lost: a (came back)"])
+
+
+def test_a_jail_that_is_killed_costs_one_job_another_try(place: Chaos):
+    place.plan(slow_project, 8, 1.0)
+    master = place.start()
+    killed = wait_for(lambda: _jails_of(place.farm.slaves["a"]), "a jail at work")[0]
+    killed.kill()
+    built = place.farm.finish(master, 60)
+    place.survived(built, said=["trouble: a failed 1 job"])
+    assert built.jobs["remote"] == 8 and built.jobs["fallback"] == 0
+
+
+def _jails_of(slave: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The keepers of jails whose job is running its `sleep`."""
+    found = []
+    for jail in psutil.Process(slave.pid).children():
+        with contextlib.suppress(psutil.Error):  # ended meanwhile
+            if any(process.name() == "sleep" for process in jail.children(recursive=True)):
+                found.append(jail)
+    return found
+
+
+def test_all_slaves_are_lost_and_one_comes_back(place: Chaos):
+    place.plan(slow_project, 30, 0.5)
+    master = place.start("--local-jobs", "1")
+    place.under_way(2)
+    for name in ("a", "b"):
+        place.farm.stop_slave(name, signal.SIGKILL)
+    place.farm.start_slave("a", slots=2)
+    built = place.farm.finish(master, 120)
+    place.survived(built, said=["lost: a (came back), b"])
+    assert "serving master" in place.farm.log("a").rpartition("offers 2 slots")[2], "it was used again"
+
+
+def test_a_job_that_kills_its_slaves_is_run_at_home_and_named(place: Chaos):
+    """Each slave that takes the job up is killed."""
+    place.plan(slow_project, 1, 5.0)
+    master = place.start()
+    for _ in range(2):
+        name = wait_for(lambda: next((n for n, p in place.farm.slaves.items() if _jails_of(p)), None), "a slave has it")
+        place.farm.stop_slave(name, signal.SIGKILL)
+    built = place.farm.finish(master, 60)
+    place.survived(built, said=["fallback: f0.o: ", "2 hosts tried"])
+    assert built.jobs["fallback"] == 1
+
+
+def test_scratch_of_a_killed_slave_is_removed_by_its_next_start(place: Chaos):
+    """Also a jail of the killed one is gone with it."""
+    slow_project(place.project, 4, 20.0)
+    master = place.start()
+    jail = wait_for(lambda: _jails_of(place.farm.slaves["a"]), "a jail at work")[0]
+    place.farm.stop_slave("a", signal.SIGKILL)
+    wait_for(lambda: not jail.is_running() or jail.status() == psutil.STATUS_ZOMBIE, "the jail is gone", 5)
+    os.killpg(master.pid, signal.SIGINT)
+    assert place.farm.finish(master, 20).code == -signal.SIGINT
+    place.slots_are_free()
