@@ -114,6 +114,7 @@ def main() -> int:
     except (ConfigError, NamingError, OrbError, DriverError, StoreError, OSError) as error:
         print(f"dgcc: {error}", file=sys.stderr)
         return _MAKE_TROUBLE
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the loop has left Python's own
     with contextlib.suppress(OSError):  # nobody may be reading any more
         build.print_summary(sys.stderr.write)
         sys.stderr.flush()

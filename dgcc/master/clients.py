@@ -5,14 +5,11 @@ buffered by its transport, and nothing here waits.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
-import shutil
 import socket
 import stat
 import struct
-import tempfile
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
@@ -20,11 +17,13 @@ from typing import Protocol
 
 from dgcc.master import wire
 from dgcc.master.wire import Kind, Request, WireError
+from dgcc.naming.ownplace import OwnPlace
 
 log = logging.getLogger(__name__)
 
-# A path in a socket address has room for 107 bytes; ours adds "/dgcc-XXXXXXXX/clients".
-_LONGEST_DIRECTORY = 107 - len("/dgcc-XXXXXXXX/clients")
+_PREFIX = "dgcc-master-"
+# A path in a socket address has room for 107 bytes.
+_LONGEST_DIRECTORY = 107 - len(f"/{_PREFIX}XXXXXXXX/clients")
 _PEER = struct.Struct("3i")
 
 
@@ -209,20 +208,20 @@ class ClientServer:
         self.refused = 0
         self.closed = False
         self.loop: asyncio.AbstractEventLoop
-        self._directory: Path | None = None
+        self._place: OwnPlace | None = None
         self._server: asyncio.AbstractServer | None = None
 
     @property
     def path(self) -> Path:
         """The socket's path, once started; its directory may hold whatever else the drivers must reach."""
-        if self._directory is None:
+        if self._place is None:
             raise RuntimeError("the client socket is not open: start() comes first")
-        return self._directory / "clients"
+        return self._place.path / "clients"
 
     async def start(self) -> None:
         """Open the socket. Raises OSError where no directory for it can be made."""
         self.loop = asyncio.get_running_loop()
-        self._directory = Path(tempfile.mkdtemp(prefix="dgcc-", dir=_runtime_directory()))
+        self._place = OwnPlace(_PREFIX, _runtime_directory())
         try:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             listener.bind(os.fspath(self.path))
@@ -232,7 +231,7 @@ class ClientServer:
                 lambda: Client(self), sock=listener, backlog=4096
             )
         except BaseException:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            self._place.close()
             raise
 
     async def close(self) -> None:
@@ -245,9 +244,8 @@ class ClientServer:
         self.members.clear()
         if self._server is not None:
             await self._server.wait_closed()
-        if self._directory is not None:
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(self._directory)
+        if self._place is not None:
+            self._place.close()
 
     def refuse(self, pid: int, error: WireError) -> None:
         """Count a malformed request; the first is logged."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import fcntl
 import os
 import pty
@@ -30,6 +31,9 @@ CMAKE_NAMES = frozenset({"cmake", "cmake3"})
 _MAKE_WITH_ARGUMENT = "CfIoWE"
 _NINJA_WITH_ARGUMENT = "Cfkldtw"
 
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_libc = ctypes.CDLL(None)
 
 # Python sets LC_CTYPE for itself where the locale is C (PEP 538); recipes must not inherit that.
 _OWN_LOCALE = any(entry.startswith(b"LC_CTYPE=") for entry in Path("/proc/self/environ").read_bytes().split(b"\0"))
@@ -139,13 +143,14 @@ def start_driver(
     )
     line = driver_arguments(command, arguments, os.environ, jobs)
     ours, theirs = _open_terminal() if tty else (None, None)
+    master = os.getpid()
     try:
         process = subprocess.Popen(
             line,
             env=environment,
             stdout=theirs,
             stderr=theirs,
-            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, files)) if files else None,
+            preexec_fn=lambda: _prepare(master, files),
         )
     except OSError as error:
         if ours is not None:
@@ -155,6 +160,15 @@ def start_driver(
         if theirs is not None:
             os.close(theirs)
     return Driver(process, ours)
+
+
+def _prepare(parent: int, files: tuple[int, int] | None) -> None:
+    """In the new process: end with the master, or a killed one would leave make to run everything at home."""
+    if files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _why_not(program: str, error: OSError) -> str:

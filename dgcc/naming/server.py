@@ -3,11 +3,10 @@
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 from dgcc.naming.contexts import NamingError
+from dgcc.naming.ownplace import OwnPlace
 
 _START_TIMEOUT_S = 10.0
 _POLL_S = 0.01
@@ -32,11 +31,11 @@ class OwnNames:
         with socket.socket() as probe:
             probe.bind((self.host, 0))
             self.port = int(probe.getsockname()[1])
-        self._directory = Path(tempfile.mkdtemp(prefix="dgcc-names-"))
-        self._log = self._directory / "out"
+        self._place = OwnPlace("dgcc-naming-")
+        self._log = self._place.path / "out"
         with self._log.open("wb") as out:
             self._process = subprocess.Popen(
-                with_parent([program, "-start", str(self.port), "-logdir", str(self._directory),
+                with_parent([program, "-start", str(self.port), "-logdir", str(self._place.path),
                              "-ORBendPoint", f"giop:tcp:{self.host}:{self.port}"]),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True,  # the terminal's Ctrl-C is the master's to handle
@@ -69,7 +68,7 @@ class OwnNames:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._place.close()
 
     def __enter__(self) -> "OwnNames":
         return self

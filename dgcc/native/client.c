@@ -2,13 +2,15 @@
  *
  *     dgcc-client PROGRAM ARGV0 [ARGV1 ...]
  *
- * It must not stand in the way: without a master, or when the master goes, the recipe runs as if there were no
- * client. Signals keep the dispositions that the driver gave, so Ctrl-C ends it at once and the master sees the
+ * It must not stand in the way: without a master the recipe runs as if there were no client. A master that goes while
+ * the client waits was killed: then the client ends by SIGTERM, and with it the build, which must not go on with all
+ * that waits at once on one machine. Signals keep the dispositions that the driver gave, so Ctrl-C ends it at once and the master sees the
  * connection close.
  */
 #define _GNU_SOURCE
 #include "client.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -54,10 +56,14 @@ static bool relay(int master, int to, uint32_t length)
     return true;
 }
 
-/* Do what the master says until it says how to end. Returns if it has gone or makes no sense.
+static _Noreturn void end_with_master(void)
+{
+    end_with(status_of_signal(SIGTERM));
+}
+
+/* Do what the master says until it says how to end. Returns if it makes no sense.
  *
- * There is no deadline here yet: one on a master that is stuck would be a timeout on this read, from the moment
- * the request was sent, after which the command runs in place as it does when the master has gone. */
+ * There is no deadline: a master that is stopped, as by Ctrl-Z, is to go on later. */
 static void obey(int master, const struct original *command)
 {
     unsigned char header[WIRE_HEADER], number[4], answer[WIRE_HEADER + 4];
@@ -75,18 +81,21 @@ static void obey(int master, const struct original *command)
         case WIRE_OUT:
         case WIRE_ERR:
             if (!relay(master, header[4] == WIRE_OUT ? STDOUT_FILENO : STDERR_FILENO, length))
-                return;
+                end_with_master();
             break;
         case WIRE_EXIT:
         case WIRE_SIGNALED:
-            if (length != 4 || !read_whole(master, number, 4))
+            if (length != 4)
                 return;
+            if (!read_whole(master, number, 4))
+                end_with_master();
             end_with(header[4] == WIRE_EXIT ? status_of_exit(wire_read_u32(number))
                                             : status_of_signal(wire_read_u32(number)));
         default:
             return;
         }
     }
+    end_with_master();
 }
 
 int main(int argc, char **argv, char **env)

@@ -7,6 +7,7 @@ DGCC_CHAOS=full, as `make chaos` sets it, has the waits that a user has, and mor
 waits are a quarter as long, by the configuration file.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from farmkit import Built, Farm, differing, processes_with, snapshot, wait_for
 
 from dgcc.naming.deadlines import Deadlines
@@ -35,12 +37,13 @@ def _settings() -> str:
 
 
 def slow_project(place: Path, count: int, seconds: float = 0.3) -> None:
-    """Compiles that take a while, so that trouble finds them under way, and a link of them all at home."""
+    """Compiles that take a while, so that trouble finds them under way (unless S=0), and a link of them at home."""
     place.mkdir(exist_ok=True)
     names = [f"f{i}" for i in range(count)]
     (place / "Makefile").write_text(
+        f"S = {seconds}\n"
         f"all.o: {' '.join(n + '.o' for n in names)}\n\t$(LD) -r -o $@ $^\n"
-        f"%.o: %.c shared.h\n\t$(CC) -g -c -o $@ $< && sleep {seconds}\n"
+        f"%.o: %.c shared.h\n\t$(CC) -g -c -o $@ $< && sleep $(S)\n"
     )
     (place / "shared.h").write_text("#define SHARED 1\n")
     for name in names:
@@ -79,7 +82,7 @@ class Chaos:
         """Make the project, and learn by a plain build in another place of the same path what is to come out."""
         make(self.project, *arguments)
         before = snapshot(self.project)
-        assert self.farm.plain(self.project, "-j8").code == 0
+        assert self.farm.plain(self.project, "-j8", "S=0").code == 0
         self.wanted = snapshot(self.project)
         for path in self.wanted.keys() - before.keys():
             (self.project / path).unlink()
@@ -175,6 +178,36 @@ def nothing_left(top: Path, mounts: set[str]) -> None:
     for store in farm.glob("store/*"):
         assert not in_memory(store / "jobs").exists(), f"scratch of {store.name} is left in memory"
         assert not list(store.glob("jobs/*")), f"scratch of {store.name} is left"
+
+
+def family(process: subprocess.Popen[bytes] | psutil.Process) -> list[psutil.Process]:
+    """All living processes below this one."""
+    found = []
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            if lives(child):
+                found.append(child)
+    return found
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process has not ended."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def jails_asleep(slave: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The keepers of a slave's jails whose job has come to its `sleep`."""
+    return [jail for jail in psutil.Process(slave.pid).children() if any(_asleep(each) for each in family(jail))]
+
+
+def _asleep(process: psutil.Process) -> bool:
+    try:
+        return bool(process.name() == "sleep")
+    except psutil.Error:
+        return False
 
 
 def stopped_for(process: subprocess.Popen[bytes], seconds: float) -> None:

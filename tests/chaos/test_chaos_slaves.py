@@ -1,13 +1,10 @@
 """Slaves that die, stop and leave in the middle of jobs, alone and all at once."""
 
-import contextlib
 import os
 import signal
-import subprocess
 
-import psutil
 import pytest
-from chaos.chaoskit import FULL, WAITS, Chaos, slow_project, stopped_for
+from chaos.chaoskit import FULL, WAITS, Chaos, jails_asleep, lives, slow_project, stopped_for
 from farmkit import wait_for
 
 
@@ -37,21 +34,11 @@ def test_a_slave_that_is_stopped_for_a_while_is_used_again_at_once(place: Chaos)
 def test_a_jail_that_is_killed_costs_one_job_another_try(place: Chaos):
     place.plan(slow_project, 8, 1.0)
     master = place.start()
-    killed = wait_for(lambda: _jails_of(place.farm.slaves["a"]), "a jail at work")[0]
+    killed = wait_for(lambda: jails_asleep(place.farm.slaves["a"]), "a jail at work")[0]
     killed.kill()
     built = place.farm.finish(master, 60)
     place.survived(built, said=["trouble: a failed 1 job"])
     assert built.jobs["remote"] == 8 and built.jobs["fallback"] == 0
-
-
-def _jails_of(slave: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The keepers of jails whose job is running its `sleep`."""
-    found = []
-    for jail in psutil.Process(slave.pid).children():
-        with contextlib.suppress(psutil.Error):  # ended meanwhile
-            if any(process.name() == "sleep" for process in jail.children(recursive=True)):
-                found.append(jail)
-    return found
 
 
 def test_all_slaves_are_lost_and_one_comes_back(place: Chaos):
@@ -66,13 +53,16 @@ def test_all_slaves_are_lost_and_one_comes_back(place: Chaos):
     assert "serving master" in place.farm.log("a").rpartition("offers 2 slots")[2], "it was used again"
 
 
+def _holder(place: Chaos) -> str | None:
+    return next((name for name, slave in place.farm.slaves.items() if jails_asleep(slave)), None)
+
+
 def test_a_job_that_kills_its_slaves_is_run_at_home_and_named(place: Chaos):
     """Each slave that takes the job up is killed."""
     place.plan(slow_project, 1, 5.0)
     master = place.start()
     for _ in range(2):
-        name = wait_for(lambda: next((n for n, p in place.farm.slaves.items() if _jails_of(p)), None), "a slave has it")
-        place.farm.stop_slave(name, signal.SIGKILL)
+        place.farm.stop_slave(wait_for(lambda: _holder(place), "a slave has the job"), signal.SIGKILL)
     built = place.farm.finish(master, 60)
     place.survived(built, said=["fallback: f0.o: ", "2 hosts tried"])
     assert built.jobs["fallback"] == 1
@@ -82,9 +72,9 @@ def test_scratch_of_a_killed_slave_is_removed_by_its_next_start(place: Chaos):
     """Also a jail of the killed one is gone with it."""
     slow_project(place.project, 4, 20.0)
     master = place.start()
-    jail = wait_for(lambda: _jails_of(place.farm.slaves["a"]), "a jail at work")[0]
+    jail = wait_for(lambda: jails_asleep(place.farm.slaves["a"]), "a jail at work")[0]
     place.farm.stop_slave("a", signal.SIGKILL)
-    wait_for(lambda: not jail.is_running() or jail.status() == psutil.STATUS_ZOMBIE, "the jail is gone", 5)
+    wait_for(lambda: not lives(jail), "the jail is gone", 5)
     os.killpg(master.pid, signal.SIGINT)
     assert place.farm.finish(master, 20).code == -signal.SIGINT
     place.slots_are_free()

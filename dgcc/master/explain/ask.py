@@ -7,14 +7,14 @@ is, and nothing else changes.
 
 import difflib
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgcc.master.plan.command import plan_command
+from dgcc.master.plan.command import DRY_RUNS, plan_command
 from dgcc.master.plan.parse import parse
 from dgcc.master.plan.planned import Plan, PlannedJob
+from dgcc.naming.ownplace import OwnPlace
 from dgcc.store import jail
 from dgcc.store.errors import StoreError
 
@@ -170,18 +170,16 @@ class _Make:
         """Return what a command has printed on stdout and on stderr."""
         removed = sorted(path for path in gone if path.startswith(tuple(root + b"/" for root in self._roots)))
         argv = (b"sh", b"-c", _REMOVE, b"sh", b"%d" % len(removed), *removed, *(os.fsencode(word) for word in command))
-        scratch = Path(tempfile.mkdtemp(prefix="dgcc-explain-", dir="/var/tmp"))
         try:
-            spec = jail.JailSpec(
-                scratch=scratch, program=b"/bin/sh", argv=argv, cwd=os.getcwdb(), inside_uid=os.getuid(),
-                env=tuple(name + b"=" + value for name, value in environment.items()), inside_gid=os.getgid(),
-                binds=(), host_root=True, overlays=tuple(jail.Overlay(root, (root,)) for root in self._roots),
-            )  # fmt: skip
-            result = jail.run(spec, merge=False, deadline_s=_DEADLINE_S, max_output=_MOST_OUTPUT)
+            with OwnPlace(DRY_RUNS, "/var/tmp", jail.remove_scratch) as scratch:
+                spec = jail.JailSpec(
+                    scratch=scratch, program=b"/bin/sh", argv=argv, cwd=os.getcwdb(), inside_uid=os.getuid(),
+                    env=tuple(name + b"=" + value for name, value in environment.items()), inside_gid=os.getgid(),
+                    binds=(), host_root=True, overlays=tuple(jail.Overlay(root, (root,)) for root in self._roots),
+                )  # fmt: skip
+                result = jail.run(spec, merge=False, deadline_s=_DEADLINE_S, max_output=_MOST_OUTPUT)
         except (StoreError, OSError) as error:
             raise ExplainError(f"make cannot be asked: {error}") from error
-        finally:
-            jail.remove_scratch(scratch)
         if result.exit_code == 127:
             raise ExplainError("make cannot be asked: there is no make in PATH")
         printed, said = (b"".join(data for fd, data in result.chunks if fd == wanted) for wanted in (1, 2))

@@ -9,6 +9,9 @@ the command does it where nothing is written for real, and with LC_ALL=C, as the
 import os
 from collections.abc import Iterator, Sequence
 
+DRY_RUNS = "dgcc-dry-"
+"""How the names of directories begin in which such a run is made."""
+
 _MAKES = frozenset(("make", "gmake", "gnumake"))
 # With these the user wants no build, or output that a dry run would spoil.
 _NO_BUILD_LETTERS = "nqtvhp"

@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import os
-import tempfile
 import threading
 from concurrent.futures import Executor
-from pathlib import Path
 
-from dgcc.master.plan.command import plan_command
+from dgcc.master.plan.command import DRY_RUNS, plan_command
 from dgcc.master.plan.parse import parse
 from dgcc.master.plan.planned import Plan
+from dgcc.naming.ownplace import OwnPlace
 from dgcc.store import jail
 from dgcc.store.errors import StoreError
 
@@ -59,8 +58,7 @@ class Planner:
         return parse(printed.splitlines(keepends=True), os.getcwdb())
 
     def _dry_run(self, command: list[str]) -> bytes:
-        scratch = Path(tempfile.mkdtemp(prefix="dgcc-plan-", dir="/var/tmp"))
-        try:
+        with OwnPlace(DRY_RUNS, "/var/tmp", jail.remove_scratch) as scratch:
             environment = {**os.environb, b"LC_ALL": b"C"}  # its messages are to be read
             spec = jail.JailSpec(
                 scratch=scratch, program=os.fsencode(command[0]), argv=tuple(os.fsencode(c) for c in command),
@@ -72,5 +70,3 @@ class Planner:
             if self._cancelled:
                 self._run.kill()
             return b"".join(data for fd, data in self._run.run().chunks if fd == 1)
-        finally:
-            jail.remove_scratch(scratch)
