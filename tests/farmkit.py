@@ -63,11 +63,12 @@ class Built:
 class Farm:
     """One naming service with slaves, run as `user` (a numeric id) if that is given."""
 
-    names: OwnNames
+    names: Any  # an OwnNames, or what else has `host` and `port`
     directory: Path
     user: int | None = None
     slaves: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)  # what every process has besides
+    on: dict[str, list[str]] = field(default_factory=dict)  # by slave, or "master": the prefix of its commands
     _reports: dict[int, Path] = field(default_factory=dict)  # of each master, by process id
 
     @property
@@ -83,13 +84,14 @@ class Farm:
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of DGCC's commands to its end."""
-        whole = [str(BIN / command), *arguments]
+        whole = [*self.on.get("master", []), str(BIN / command), *arguments]
         return subprocess.run(whole, env=self._env(), capture_output=True, text=True, timeout=60)
 
     def _popen(self, command: list[str], **more: Any) -> subprocess.Popen[bytes]:
         environment = {**self._env(), **more.pop("env", {})}
         if self.user is not None:
             command = [*as_user(self.user), *command]
+        command = [*self.on.get(more.pop("host", "master"), []), *command]
         return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True, **more)
 
     def _popen_bare(self, argv: list[str], store: Path, **more: Any) -> subprocess.Popen[bytes]:
@@ -117,7 +119,7 @@ class Farm:
             if bare:
                 process = self._popen_bare([barekit.SLAVE, *arguments], store, stdout=log, stderr=log)
             else:
-                process = self._popen([str(BIN / "dgcc-slave"), *arguments], stdout=log, stderr=log)
+                process = self._popen([str(BIN / "dgcc-slave"), *arguments], host=name, stdout=log, stderr=log)
         self.slaves[name] = process
         up = f"slave '{name}' offers"
         wait_for(lambda: up in self.log(name)[before:] or process.poll() is not None, f"{name} is up")

@@ -154,7 +154,11 @@ class Build:
                                   supplies, orders, compare=options.compare)  # fmt: skip
         self._dispatcher.shipping, self._dispatcher.supplies = self._shipping, supplies
         self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments, self._note)
-        self._presence = Presence(self._name, Gate(loop), self._reception, self._trees.source, self._count_sent)
+        self._presence = Presence(self._name, Gate(loop), self._reception, self._trees.source, self._count_sent,
+                                  self._hope)  # fmt: skip
+
+    def _hope(self, some: bool) -> None:
+        self._loop.call_soon_threadsafe(self._shipping.expect_slaves, some)
 
     def _window(self) -> tuple[int, int]:
         return self._driver.window() if self._driver is not None else (0, 0)
@@ -201,7 +205,7 @@ class Build:
             await self._loop.run_in_executor(thread, self._presence.join, self.options.local_slave)
         except Exception as error:
             self._note(f"no farm: {error}")
-            self._shipping.expect_no_slave()
+            self._shipping.expect_slaves(False)
             return
         while True:
             await asyncio.sleep(deadlines().look)
@@ -222,7 +226,7 @@ class Build:
             self._reception.watch()
             if self._presence.lost_slave:
                 self._note("the slave on this host has ended")
-                self._shipping.expect_no_slave()
+                self._shipping.expect_slaves(False)
             if self._trees.ready:
                 try:
                     self._trees.refresh()

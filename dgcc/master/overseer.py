@@ -123,6 +123,11 @@ class Overseer:
         self._grace_s = 0.0
         return self._match(now)
 
+    def expect_some(self, until: float) -> None:
+        """There are slaves that may be about to register: ready jobs wait for them until then."""
+        if self._alone_since is not None:
+            self._grace_s = max(self._grace_s, until - self._alone_since)
+
     def joined(self, slave: int, name: str, slots: int, now: float) -> list[Action]:
         """A slave has registered."""
         self._slaves[slave] = _Slave(name, slots, slots + self._prefetch)

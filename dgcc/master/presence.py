@@ -12,7 +12,7 @@ from typing import Any
 from dgcc.corba import CORBA, DGCC
 from dgcc.master.registry import SlaveLink
 from dgcc.master.servants import Gate, Handlers, MasterServant, OverseerServant, RegistryServant, SourceServant
-from dgcc.naming.contexts import MASTERS, SLAVES, Farm
+from dgcc.naming.contexts import MASTERS, SLAVES, Farm, Life
 from dgcc.naming.deadlines import deadlines
 from dgcc.naming.orb import OPEN_WARNING, address_towards, is_loopback, start_orb
 from dgcc.naming.sender import Sender
@@ -29,9 +29,15 @@ class Presence:
     """Joins a farm, on any one thread, and leaves it."""
 
     def __init__(
-        self, name: str, gate: Gate, handlers: Handlers, source: TreeSource, sent: Callable[[int], None]
+        self, name: str, gate: Gate, handlers: Handlers, source: TreeSource, sent: Callable[[int], None],
+        hope: Callable[[bool], None],
     ) -> None:
-        """`sent` is told the bytes of content that each answer to a slave holds."""
+        """`sent` is told the bytes of content that each answer to a slave holds.
+
+        `hope` is told, on any thread, whether slaves were found that may register: they may all turn out to be dead.
+        """
+        self._hope = hope
+        self._hopes: set[str] = set()  # names of slaves that were found and are not known to be dead
         self.name = name
         self.local_name = f"local-{os.getpid()}"
         self._gate, self._handlers, self._source, self._sent = gate, handlers, source, sent
@@ -73,7 +79,11 @@ class Presence:
                 self._start_slave(slots)
             self._bound = self._activate()
             self._farm.bind(MASTERS, self.name, self._bound)
-            for name, ref in self._farm.bindings(SLAVES):
+            found = self._farm.bindings(SLAVES)
+            self._hopes.update(name for name, _ in found)
+            if found:
+                self._hope(True)
+            for name, ref in found:
                 # Each on a thread of its own: a stopped slave must not delay the others.
                 inviter = Sender(f"invite {name}")
                 inviter.submit(self._invite, name, ref)
@@ -92,10 +102,15 @@ class Presence:
     def _invite(self, name: str, ref: Any) -> None:
         assert self._farm is not None
         try:
-            if self._farm.prune(SLAVES, name, ref):
+            life = self._farm.prune(SLAVES, name, ref)
+            if life is not Life.DEAD:
                 ref._narrow(DGCC.Slave).invite(self._bound)
+                return
         except CORBA.SystemException as error:
             log.info("slave %s cannot be invited: %s", name, error)
+        self._hopes.discard(name)
+        if not self._hopes:
+            self._hope(False)
 
     def _activate(self) -> Any:
         def reference(servant: Any) -> Any:
@@ -137,13 +152,14 @@ class Presence:
         if self._slave is not None:
             self._slave.terminate()
         said = [link.sender.submit(_dismiss, link) for link in links]
+        unbinder = Sender("unbind")
+        if self._bound is not None and self._farm is not None and self._names is None:
+            said.append(unbinder.submit(self._farm.unbind, MASTERS, self.name))
         concurrent.futures.wait(said, deadlines().goodbye)
         for link in links:
             link.close()
-        for inviter in self._inviters:
-            inviter.shutdown()
-        if self._bound is not None and self._farm is not None and self._names is None:
-            self._farm.unbind(MASTERS, self.name)
+        for caller in (*self._inviters, unbinder):
+            caller.shutdown()
         if self._slave is not None:
             try:
                 self._slave.wait(_SLAVE_END_S)

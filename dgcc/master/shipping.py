@@ -19,6 +19,7 @@ from dgcc.master.supplies import Supplies
 from dgcc.master.tasks import TaskSet
 from dgcc.master.trees import Trees
 from dgcc.master.work import RemoteResult, Work
+from dgcc.naming.deadlines import deadlines
 
 # A job that lacked something is sent again with it, so often in all.
 _ATTEMPTS = 4
@@ -153,9 +154,14 @@ class Shipping:
 
     # ---- from the slaves -------------------------------------------------------------------------------------
 
-    def expect_no_slave(self) -> None:
-        """There is no farm to wait for."""
-        self.perform(self._overseer.expect_none(time.monotonic()))
+    def expect_slaves(self, some: bool) -> None:
+        """There are slaves to wait for a little, or none that would come of itself."""
+        now = time.monotonic()
+        if some:
+            self._overseer.expect_some(now + deadlines().connect + 2 * deadlines().probe)
+            self._set_timer()
+        else:
+            self.perform(self._overseer.expect_none(now))
 
     def slave_left(self, link: SlaveLink) -> None:
         """A slave has gone of itself; the registry has forgotten it already."""

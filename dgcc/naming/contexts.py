@@ -3,6 +3,7 @@
 Whoever meets a binding whose process is gone removes it.
 """
 
+import enum
 import logging
 import time
 from collections.abc import Callable
@@ -25,6 +26,14 @@ log = logging.getLogger(__name__)
 
 class NamingError(Exception):
     """The Naming Service cannot be used; the message says which, why and what to do."""
+
+
+class Life(enum.Enum):
+    """What is known of a process that is bound."""
+
+    ANSWERS = "it answers"
+    SILENT = "it is slow, stopped or cut off: its lease decides"
+    DEAD = "it is gone"
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -127,7 +136,7 @@ class Farm:
                 return True
             except CosNaming.NamingContext.AlreadyBound:
                 holder = dict(self.bindings(kind)).get(name)
-                if holder is not None and self.prune(kind, name, holder):
+                if holder is not None and self.prune(kind, name, holder) is not Life.DEAD:
                     return bool(holder._is_equivalent(ref))
             except CORBA.UserException as error:
                 raise NamingError(f"'{name}' cannot be a name in the farm: {error}") from error
@@ -155,21 +164,21 @@ class Farm:
                 continue  # unbound meanwhile
         return found
 
-    def prune(self, kind: str, name: str, ref: Any) -> bool:
+    def prune(self, kind: str, name: str, ref: Any) -> Life:
         """Ask whether a process lives, and remove its binding if not. Takes seconds where it is stopped or cut off."""
         set_call_timeout(ref, milliseconds(deadlines().probe))
         try:
             if not ref._non_existent():
-                return True
+                return Life.ANSWERS
         except CORBA.TIMEOUT:
-            return True  # slow or stopped, not dead: its lease decides
+            return Life.SILENT
         except CORBA.SystemException:
             pass
         finally:
             set_call_timeout(ref, 0)
         log.debug("dgcc/%s/%s is dead: removed", kind, name)
         self.unbind(kind, name, ref)
-        return False
+        return Life.DEAD
 
     @staticmethod
     def _names(context: Any) -> list[str]:

@@ -15,7 +15,7 @@ import psutil
 
 import dgcc
 from dgcc.corba import CORBA, DGCC, DGCC__POA
-from dgcc.naming.contexts import MASTERS, SLAVES, Farm, NamingError
+from dgcc.naming.contexts import MASTERS, SLAVES, Farm, Life, NamingError
 from dgcc.naming.deadlines import deadlines
 from dgcc.slave.environments import EnvironmentPool
 from dgcc.slave.joblist import JobList
@@ -123,7 +123,7 @@ class Slave(DGCC__POA.Slave):
                 _aside(f"find {name}", self._meet, name, ref)
 
     def _meet(self, name: str, ref: Any) -> None:
-        if self._farm.prune(MASTERS, name, ref):
+        if self._farm.prune(MASTERS, name, ref) is not Life.DEAD:
             self.invite(ref._narrow(DGCC.Master))
 
     # ---- operations of the servant (the ORB's threads) -------------------------------------------------------
@@ -327,7 +327,7 @@ class Slave(DGCC__POA.Slave):
     def _held(self, session: Session) -> list[int]:
         """The jobs that this slave has of a session. One between two of the lists is told the next time."""
         with self._lock:
-            return sorted({*self._jobs.waiting(session), *session.running, *session.undelivered})
+            return sorted({*self._jobs.waiting(session), *session.running, *session.undelivered, *session.kept})
 
     def _renew(self, session: Session, load: Any, held: list[int]) -> None:
         lives = session.renew(load, held)

@@ -11,8 +11,10 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -20,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from chaos.network import Network
 from farmkit import Built, Farm, differing, processes_with, snapshot, wait_for
 
 from dgcc.naming.deadlines import Deadlines
-from dgcc.naming.server import OwnNames
 from dgcc.store.scratch import in_memory
 
 FULL = os.environ.get("DGCC_CHAOS") == "full"
@@ -32,8 +34,8 @@ WAITS = Deadlines() if FULL else Deadlines(
 )  # fmt: skip
 
 
-def _settings() -> str:
-    return "[deadlines]\n" + "".join(f"{name} = {value}\n" for name, value in asdict(WAITS).items())
+def _settings(waits: Deadlines) -> str:
+    return "[deadlines]\n" + "".join(f"{name} = {value}\n" for name, value in asdict(waits).items())
 
 
 def slow_project(place: Path, count: int, seconds: float = 0.3) -> None:
@@ -54,8 +56,9 @@ def moving_project(place: Path, count: int, size: int) -> None:
     """Recipes that read and write `size` bytes each, by a rule that sends them to slaves: transfers to be cut."""
     place.mkdir(exist_ok=True)
     names = [f"m{i}" for i in range(count)]
-    (place / "dgcc.toml").write_text('[[rule]]\ncommand = "cp"\nwhere = "remote"\n')
-    (place / "Makefile").write_text(f"all: {' '.join(n + '.out' for n in names)}\n%.out: %.in\n\tcp $< $@\n")
+    (place / "dgcc.toml").write_text('[[rule]]\ncommand = "dd"\nwhere = "remote"\ninputs = ["*.in"]\n')
+    all_of_them = " ".join(f"{name}.out" for name in names)
+    (place / "Makefile").write_text(f"all: {all_of_them}\n%.out: %.in\n\tdd if=$< of=$@ bs=1M status=none\n")
     for name in names:
         (place / f"{name}.in").write_bytes(os.urandom(size))
 
@@ -96,6 +99,11 @@ class Chaos:
         wait_for(lambda: len(self.outputs) >= count, f"{count} outputs", 60)
 
     def survived(self, built: Built, *, code: int = 0, said: Sequence[str] = ()) -> None:
+        """As `came_out`, and the farm is at rest."""
+        self.came_out(built, code=code, said=said)
+        self.slots_are_free()
+
+    def came_out(self, built: Built, *, code: int = 0, said: Sequence[str] = ()) -> None:
         """The build came to the end that it should; `said` are words of its summary that name the trouble."""
         assert built.code == code, built.err
         assert "Traceback" not in built.err and "a mistake of" not in built.err, built.err
@@ -106,7 +114,6 @@ class Chaos:
         summary = "\n".join(built.err.splitlines()[-20:])
         for words in said:
             assert words in summary, f"not named in the summary: {words}\n{built.err}"
-        self.slots_are_free()
         assert not list(self.project.rglob(".dgcc*")), "temporary files are left in the tree"
 
     def status(self) -> dict[str, Any]:
@@ -128,8 +135,8 @@ class Chaos:
         wait_for(at_rest, f"all slots of {sorted(alive)} are free", seconds)
 
 
-def _mounts() -> set[str]:
-    return {line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()}
+def _mounts(top: Path) -> set[str]:
+    return {line for line in Path("/proc/self/mounts").read_text().splitlines() if str(top) in line}
 
 
 def _sockets(top: Path) -> list[str]:
@@ -137,17 +144,56 @@ def _sockets(top: Path) -> list[str]:
     return [line for line in listed if str(top) in line]
 
 
+class Names:
+    """omniNames at an address and with a log of one's own, which can be killed, and started anew without its log."""
+
+    def __init__(self, top: Path, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
+        self.host, self.port, self._top, self._prefix = host, _free_port(), top, prefix
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        log = self._top / f"names-{time.monotonic_ns()}"
+        log.mkdir()
+        self.process = subprocess.Popen(
+            [*self._prefix, "omniNames", "-start", str(self.port), "-logdir", str(log),
+             "-ORBendPoint", f"giop:tcp:{self.host}:{self.port}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        service = f"NameService=corbaloc::{self.host}:{self.port}/NameService"
+        ask = [*self._prefix, "nameclt", "-ORBInitRef", service, "list"]
+        wait_for(lambda: subprocess.run(ask, capture_output=True).returncode == 0, "omniNames is up")
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.kill()
+        self.process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def chaos(top: Path, *slaves: str, slots: int = 2) -> Iterator[Chaos]:
-    """A farm with these slaves; when it has been stopped, nothing of it may be left."""
-    mounts = _mounts()
+def chaos(
+    top: Path, *slaves: str, slots: int = 2, net: Network | None = None, waits: Deadlines = WAITS
+) -> Iterator[Chaos]:
+    """A farm with these slaves; when it has been stopped, nothing of it may be left.
+
+    net: the masters and the naming service are on its first host, each slave on a further one.
+    """
     directory = top / "farm"
     for name in ("run", "tmp", ".config/dgcc"):
         (directory / name).mkdir(parents=True, mode=0o700)
-    (directory / ".config/dgcc/config.toml").write_text(_settings())
-    with OwnNames() as names:
+    (directory / ".config/dgcc/config.toml").write_text(_settings(waits))
+    names = Names(top, "10.78.0.1", net.on(1)) if net else Names(top)
+    try:
         made = Farm(names, directory)
         made.environment = {"XDG_RUNTIME_DIR": str(directory / "run"), "TMPDIR": str(directory / "tmp")}
+        if net:
+            made.on = {name: net.on(number) for number, name in enumerate(("master", *slaves), 1)}
         place = Chaos(made, top)
         try:
             for name in slaves:
@@ -155,8 +201,12 @@ def chaos(top: Path, *slaves: str, slots: int = 2) -> Iterator[Chaos]:
             yield place
             _restart_killed(made)
         finally:
+            if net:
+                net.heal()
             made.stop_all()
-    nothing_left(top, mounts)
+    finally:
+        names.kill()
+    nothing_left(top)
 
 
 def _restart_killed(farm: Farm) -> None:
@@ -168,11 +218,11 @@ def _restart_killed(farm: Farm) -> None:
         farm.start_slave(name)
 
 
-def nothing_left(top: Path, mounts: set[str]) -> None:
+def nothing_left(top: Path) -> None:
     """No process, mount, socket or temporary file of a farm in `top`, whose processes were all told to end."""
     farm = top / "farm"
     wait_for(lambda: not processes_with(str(farm)), "no process is left", 15)
-    assert _mounts() <= mounts, "mounts are left"
+    assert _mounts(top) == set(), "mounts are left"
     assert _sockets(farm) == []
     assert [path for name in ("run", "tmp") for path in (farm / name).iterdir()] == [], "temporary files are left"
     for store in farm.glob("store/*"):

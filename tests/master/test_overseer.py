@@ -30,6 +30,14 @@ def test_without_slaves_jobs_wait_for_the_grace_and_go_home():
     assert overseer.ready(2, 6.0) == [Send(2, 1)]
 
 
+def test_jobs_wait_longer_for_slaves_that_are_known_of():
+    overseer = farm()
+    assert overseer.ready(1, 1.0) == []
+    overseer.expect_some(9.0)
+    assert overseer.tick(5.0) == [] and overseer.wakeup(5.0) == 9.0
+    assert overseer.joined(1, "slow", 1, 8.0) == [Send(1, 1)]
+
+
 def test_a_lost_slaves_jobs_go_to_another_and_after_two_hosts_home():
     overseer = farm(2, 2)
     first = overseer.ready(1, 1.0)[0]
