@@ -29,19 +29,14 @@ class SlaveStatus:
     memory_free: int = 0
     masters: tuple[str, ...] = ()
 
-    @property
-    def at_rest(self) -> bool:
-        """Whether all its slots are free and it keeps nothing for anybody."""
-        return not self.trouble and self.idle == self.slots and not self.waiting and not self.kept
-
     def line(self) -> str:
         """It in a line."""
         if self.trouble:
             return f"  {self.name:<20} {self.trouble}"
-        free = f"{self.idle} of {self.slots} slots free"
+        free = f"{self.idle} of {_count(self.slots, 'slot')} free"
         more = [f"load {self.load:.1f}", f"{self.memory_free / 1e9:.1f} GB of memory free"]
         if self.waiting:
-            more.append(f"{self.waiting} jobs waiting")
+            more.append(f"{_count(self.waiting, 'job')} waiting")
         if self.masters:
             more.append(f"serves {', '.join(self.masters)}")
         return f"  {self.name:<20} {free}, {', '.join(more)}"
@@ -56,15 +51,19 @@ class FarmStatus:
 
     def as_text(self) -> str:
         """For people."""
-        lines = [f"{len(self.slaves)} slaves, {sum(s.idle for s in self.slaves)} of "
-                 f"{sum(s.slots for s in self.slaves)} slots free"]  # fmt: skip
+        idle, slots = sum(s.idle for s in self.slaves), sum(s.slots for s in self.slaves)
+        lines = [f"{_count(len(self.slaves), 'slave')}, {idle} of {_count(slots, 'slot')} free"]
         lines += [slave.line() for slave in self.slaves]
-        lines.append(f"{len(self.masters)} masters")
+        lines.append(_count(len(self.masters), "master"))
         return "\n".join([*lines, *(f"  {name}" for name in self.masters)]) + "\n"
 
     def as_json(self) -> str:
         """For programs."""
         return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def ask(naming: str | None) -> FarmStatus:
