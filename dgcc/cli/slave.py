@@ -1,6 +1,7 @@
 """The command `dgcc-slave`: lends this host's CPUs to the masters of a farm."""
 
 import argparse
+import concurrent.futures
 import logging
 import os
 import signal
@@ -9,12 +10,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dgcc
 from dgcc.cli.config import ConfigError, load
 from dgcc.naming.contexts import Farm, NamingError, parse_address
-from dgcc.naming.deadlines import set_deadlines
+from dgcc.naming.deadlines import deadlines, set_deadlines
 from dgcc.naming.orb import OPEN_WARNING, OrbError, address_towards, is_loopback, start_orb
+from dgcc.naming.sender import Sender
 from dgcc.slave.service import Slave, SlaveOptions
 from dgcc.store.errors import StoreBusy, StoreError
 
@@ -102,8 +105,15 @@ def _serve(args: argparse.Namespace) -> int:
             pass
         slave.stop()
     finally:
-        orb.destroy()
+        _end(orb)
     return 0
+
+
+def _end(orb: Any) -> None:
+    """Shut the ORB down. It waits for calls under way, and a peer may have stopped in the middle of one."""
+    ending = Sender("orb's end")
+    concurrent.futures.wait([ending.submit(orb.destroy)], 2 * deadlines().goodbye)
+    ending.shutdown()
 
 
 def main() -> int:
@@ -115,10 +125,14 @@ def main() -> int:
         stream=sys.stderr,
     )
     try:
-        return _serve(args)
+        code = _serve(args)
     except (ConfigError, NamingError, OrbError, StoreError, OSError) as error:
         print(f"dgcc-slave: {error}", file=sys.stderr)
-        return 1
+        code = 1
+    if Sender.stuck:  # the end of the interpreter would wait for such a call, too
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

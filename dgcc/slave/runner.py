@@ -91,6 +91,8 @@ class Runner:
                     mirror, received = session.sync(need)
                     mirrors.append(mirror)
                     result.received += received
+                if running.cancelled:
+                    raise JailCancelled("the job was cancelled")
                 scratch = self._directory / f"{os.getpid()}-{next(self._numbers)}"
                 scratch.mkdir(mode=0o755)
                 spec = self._spec(job, session.host, scratch, system.trees, mirrors)

@@ -1,5 +1,6 @@
 """The slave process: its CORBA object, its job processes, its heartbeat."""
 
+import concurrent.futures
 import dataclasses
 import logging
 import platform
@@ -17,6 +18,7 @@ import dgcc
 from dgcc.corba import CORBA, DGCC, DGCC__POA
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm, Life, NamingError
 from dgcc.naming.deadlines import deadlines
+from dgcc.naming.sender import Sender
 from dgcc.slave.environments import EnvironmentPool
 from dgcc.slave.joblist import JobList
 from dgcc.slave.mirrors import MirrorPool
@@ -26,6 +28,7 @@ from dgcc.slave.sharing import StoreServant
 from dgcc.store.blobs import BlobStore
 
 _HEARTBEAT_S = 1.0
+_JAILS_END_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +110,7 @@ class Slave(DGCC__POA.Slave):
             self._end(session, say=True)
         self._jobs.close(len(self._threads))
         self._ended.put(None)
-        until = time.monotonic() + 8
+        until = time.monotonic() + 2 * deadlines().goodbye  # one may wait for a master that has stopped
         for thread in (*self._threads, self._keeper):
             thread.join(timeout=max(0.0, until - time.monotonic()))
         self._runner.close()
@@ -339,6 +342,11 @@ class Slave(DGCC__POA.Slave):
         log.info("master %s is gone, or has given this slave up", session.name)
         self._ended.put(session)
 
+    def _in_jails(self, session: Session) -> bool:
+        """Whether a job of this session has a process; others wait for content, and see then that they are cancelled."""
+        with self._lock:
+            return any(running.jail is not None for running in session.running.values())
+
     def _end(self, session: Session, *, say: bool) -> None:
         """End a session: nothing of its jobs is left running, waiting or on disk."""
         with self._lock:
@@ -349,12 +357,11 @@ class Slave(DGCC__POA.Slave):
         self._jobs.withdraw(session)
         self._kill(session, None)
         if say:
-            try:
-                session.registry.leave(session.lease)
-            except CORBA.Exception as error:
-                log.debug("leaving %s: %s", session.name, error)
-        until = time.monotonic() + 5
-        while session.running and time.monotonic() < until:
+            farewell = Sender("leave")  # a master that has stopped is not waited for
+            concurrent.futures.wait([farewell.submit(session.registry.leave, session.lease)], deadlines().goodbye)
+            farewell.shutdown()
+        until = time.monotonic() + _JAILS_END_S
+        while self._in_jails(session) and time.monotonic() < until:
             time.sleep(0.01)
         for scratch, _ in session.kept.values():
             self._runner.remove(scratch)

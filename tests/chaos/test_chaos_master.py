@@ -22,7 +22,7 @@ def _under_way(place: Chaos) -> int:
 def test_of_a_killed_master_nothing_is_left_after_ten_seconds(place: Chaos):
     place.plan(slow_project, 8, 60.0)
     master = place.start()
-    wait_for(lambda: _under_way(place) >= 4, "jobs under way on both slaves")
+    wait_for(lambda: _under_way(place) >= 4, "jobs under way on both slaves", 60)
     below = family(master)
     began = time.monotonic()
     master.kill()
@@ -78,7 +78,7 @@ def test_a_terminal_that_goes_takes_the_build_along(place: Chaos, how: str):
                               start_new_session=True,
                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))  # fmt: skip
     os.close(theirs)
-    wait_for(lambda: _under_way(place), "jobs under way")
+    wait_for(lambda: _under_way(place), "jobs under way", 60)
     below = family(master)
     if how == "closed":
         os.close(ours)

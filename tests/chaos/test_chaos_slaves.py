@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 from chaos.chaoskit import FULL, WAITS, Chaos, jails_asleep, lives, slow_project, stopped_for
@@ -34,7 +35,7 @@ def test_a_slave_that_is_stopped_for_a_while_is_used_again_at_once(place: Chaos)
 def test_a_jail_that_is_killed_costs_one_job_another_try(place: Chaos):
     place.plan(slow_project, 8, 1.0)
     master = place.start()
-    killed = wait_for(lambda: jails_asleep(place.farm.slaves["a"]), "a jail at work")[0]
+    killed = wait_for(lambda: jails_asleep(place.farm.slaves["a"]), "a jail at work", 60)[0]
     killed.kill()
     built = place.farm.finish(master, 60)
     place.survived(built, said=["trouble: a failed 1 job"])
@@ -62,7 +63,7 @@ def test_a_job_that_kills_its_slaves_is_run_at_home_and_named(place: Chaos):
     place.plan(slow_project, 1, 5.0)
     master = place.start()
     for _ in range(2):
-        place.farm.stop_slave(wait_for(lambda: _holder(place), "a slave has the job"), signal.SIGKILL)
+        place.farm.stop_slave(wait_for(lambda: _holder(place), "a slave has the job", 60), signal.SIGKILL)
     built = place.farm.finish(master, 60)
     place.survived(built, said=["fallback: f0.o: ", "2 hosts tried"])
     assert built.jobs["fallback"] == 1
@@ -72,9 +73,22 @@ def test_scratch_of_a_killed_slave_is_removed_by_its_next_start(place: Chaos):
     """Also a jail of the killed one is gone with it."""
     slow_project(place.project, 4, 20.0)
     master = place.start()
-    jail = wait_for(lambda: jails_asleep(place.farm.slaves["a"]), "a jail at work")[0]
+    jail = wait_for(lambda: jails_asleep(place.farm.slaves["a"]), "a jail at work", 60)[0]
     place.farm.stop_slave("a", signal.SIGKILL)
     wait_for(lambda: not lives(jail), "the jail is gone", 5)
     os.killpg(master.pid, signal.SIGINT)
     assert place.farm.finish(master, 20).code == -signal.SIGINT
     place.slots_are_free()
+
+
+def test_a_slave_ends_at_once_although_its_master_has_stopped(place: Chaos):
+    place.plan(slow_project, 6, 2.0)
+    master = place.start()
+    wait_for(lambda: jails_asleep(place.farm.slaves["a"]), "a jail at work", 60)
+    master.send_signal(signal.SIGSTOP)
+    time.sleep(2.2)  # results are ready, and renewals under way
+    began = time.monotonic()
+    assert place.farm.stop_slave("a", signal.SIGTERM) == 0
+    assert time.monotonic() - began < 4 * WAITS.goodbye + 1
+    master.send_signal(signal.SIGCONT)
+    place.survived(place.farm.finish(master, 60))
