@@ -4,8 +4,10 @@ Named in setup.cfg, so that `pip install .` and `pip install -e .` both run them
 """
 
 import os
+import platform
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from setuptools import Extension
@@ -21,6 +23,9 @@ STUBS = CORBA / "stubs"
 
 # The naming service in omniORB's own IDL, from Debian's omniorb-idl.
 NAMING_IDL = Path("/usr/share/idl/omniORB/COS/CosNaming.idl")
+
+# libseccomp makes the jail's filter of system calls when DGCC is built; the jail itself is without it.
+SECCOMP = Path("/usr/include/seccomp.h")
 
 # Where omniORB's headers of its ORB object include each other from.
 OMNIORB_INTERNAL = Path("/usr/include/omniORB4/internal")
@@ -72,10 +77,23 @@ def compile_programs(out: Path) -> None:
     compiler = os.environ.get("CC", "cc")
     _need(compiler.split()[0], "gcc libc6-dev")
     out.mkdir(parents=True, exist_ok=True)
-    for name, (patterns, flags, libraries) in PROGRAMS.items():
-        sources = sorted(str(p) for pattern in patterns for p in NATIVE.glob(pattern))
-        command = ["musl-gcc"] if name in WITH_MUSL and shutil.which("musl-gcc") else compiler.split()
-        _run([*command, "-std=gnu11", *WARN, *flags, "-o", str(out / name), *sources, *libraries])
+    with tempfile.TemporaryDirectory(prefix="dgcc-build-") as made:
+        write_filter(compiler.split(), Path(made))
+        for name, (patterns, flags, libraries) in PROGRAMS.items():
+            sources = sorted(str(p) for pattern in patterns for p in NATIVE.glob(pattern))
+            command = ["musl-gcc"] if name in WITH_MUSL and shutil.which("musl-gcc") else compiler.split()
+            _run([*command, "-std=gnu11", *WARN, *flags, f"-I{made}", "-o", str(out / name), *sources, *libraries])
+
+
+def write_filter(compiler: list[str], where: Path, machine: str = platform.machine()) -> None:
+    """Write `filter_programs.h`, the jail's filter of system calls for `machine`, into the directory `where`."""
+    _need_file(SECCOMP, "libseccomp-dev")
+    program = where / "filter"
+    _run([*compiler, "-std=gnu11", *WARN, "-D_GNU_SOURCE", "-o", str(program), str(NATIVE / "filter.c"), "-lseccomp"])
+    with (where / "filter_programs.h").open("wb") as header:
+        done = subprocess.run([program, machine], stdout=header, check=False)
+    if done.returncode:
+        raise BuildError(f"dgcc: the jail's filter of system calls cannot be made for {machine}")
 
 
 def orb_extension() -> Extension:

@@ -117,6 +117,18 @@ static void keep(pid_t init, int init_fd)
              "is this host short of memory?");
 }
 
+/* Where memory runs out, the kernel is to end a job rather than the slave or anything else of the host. */
+static void first_to_go(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (write(fd, "800", 3) < 0) {
+            /* a host that forbids it runs jobs all the same */
+        }
+        close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct spec spec;
@@ -140,6 +152,8 @@ int main(int argc, char **argv)
             fail("cannot leave root's groups", NULL, errno, "run as an ordinary user instead");
         give_pipes(spec.outside_uid);
     }
+    if (!spec.host_root)
+        first_to_go();
     prepare_scratch(&spec);
 
     int go[2], init_fd = -1;
@@ -147,7 +161,7 @@ int main(int argc, char **argv)
         fail("cannot make a pipe", NULL, errno, NULL);
     unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD | SIGCHLD;
     flags |= spec.user_ns ? CLONE_NEWUSER : 0;
-    flags |= spec.host_root ? 0 : CLONE_NEWNET;
+    flags |= spec.host_root ? 0 : CLONE_NEWNET | CLONE_NEWCGROUP;
     pid_t init = (pid_t)syscall(SYS_clone, flags, NULL, &init_fd, NULL, 0L);
     if (init < 0)
         fail("cannot make namespaces", NULL, errno, no_namespaces);

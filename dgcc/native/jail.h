@@ -26,20 +26,29 @@
  *   overlay*     path inside; followed by `lower`* (host directories, topmost first) and maybe `readonly` = 1
  *   cwd, umask   inside path; octal
  *   rlimit*      `NAME=NUMBER` or `NAME=unlimited`, for soft and hard; lowered to the caller's own hard limit
+ *   limit*       `NAME=NUMBER`; more than that ends the job. memory: bytes of all its processes and of what the
+ *                private directories hold; output: bytes on disk of the upper directories, or in private directories;
+ *                files: names in the upper directories; processes: threads of all of them; memory_left, scratch_left:
+ *                bytes that the host must have free in memory, and where scratch is
  *   program      path, or a name looked up in the PATH of the job's environment
  *   self-test    `1`: instead of becoming the program, the job makes the file `made` in cwd, and replaces the directory
  *                `dir`, which holds the empty one `old`, by a new one; exit code 0 if all of that works
  *   arg*, env*   argv from argv[0] on; environment as KEY=VALUE
+ * In mode `jail` a filter leaves the job only the system calls of filter.c. In `host-root` there is none: the caller
+ * runs a command of his own there, which may be anything that he can do anyway.
  * Always there in mode `jail`: /proc, /dev, and private /tmp, /var/tmp, /dev/shm (in `host-root`: those the host has).
  *
  * RESULT on RESULT_FD, the first record counts:
  *   ok NUL exit code NUL signal (0 = none) NUL cpu microseconds NUL max RSS bytes NUL wall microseconds NUL
+ *   limit NUL name NUL          the job went over the limit of that name, or `nested` directories too deep, or `killed`:
+ *                               it failed, and the kernel ended processes of this host meanwhile for want of memory
  *   failed NUL sentence NUL     the jail could not be set up or was cut down; the command is not to blame
  * A command that does not exist is an `ok` with exit code 127 (126: cannot be executed) and a line on its stderr.
  */
 #ifndef DGCC_JAIL_H
 #define DGCC_JAIL_H
 
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,11 +70,17 @@ struct mount {
     int *from_fd;           /* O_PATH of each, opened in the new mount namespace; -1: skipped */
     size_t from_count;
     int upper_fd, work_fd;  /* O_PATH of upper-N and work-N of a writable overlay */
+    int private_fd;         /* of a tmpfs, once mounted; else -1 */
 };
 
 struct limit {
     int resource;
     rlim_t value;
+};
+
+/* What a job may use; UINT64_MAX: as much as there is. */
+struct most {
+    uint64_t memory, output, files, processes, memory_left, scratch_left;
 };
 
 struct spec {
@@ -78,6 +93,8 @@ struct spec {
     size_t mount_count;
     struct limit *limits;
     size_t limit_count;
+    struct most most;
+    bool watched; /* there is a limit among them */
     char **argv, **env; /* NULL-terminated */
     /* Set by the keeper. */
     bool as_root;  /* the caller is root */
@@ -86,7 +103,7 @@ struct spec {
     /* Set by mounts_open. */
     int scratch_fd, skel_fd;
     /* Set by mounts_enter. */
-    int root_fd;
+    int root_fd, proc_fd;
 };
 
 /* jail_spec.c: read the spec from `fd`; ends the process with `fail` on a malformed one. */
@@ -117,9 +134,41 @@ bool point_exists(int root, const char *path, char *found);
 /* True if absolute path `path` lies strictly beneath `top`. */
 bool point_beneath(const char *path, const char *top);
 
+/* jail_usage.c: what a job uses, in bytes and numbers. */
+struct usage {
+    uint64_t memory, private, processes, written, files;
+    uint64_t resident; /* of the process that was looked at last */
+    bool nested;       /* directories deeper in each other than we look */
+    struct { dev_t device; ino_t inode; } nameless[1024];
+    size_t nameless_count;
+};
+enum counting { COUNT_RESIDENT, COUNT_SHARES, COUNT_NAMELESS };
+/* Count memory, private and processes; memory as the sum of what is resident, or, with `shares`, exactly. */
+void usage_processes(const struct spec *spec, struct usage *usage, bool shares);
+/* Count written and files, and find out nested. */
+void usage_files(const struct spec *spec, struct usage *usage);
+
+/* jail_watch.c: compare that with what it may use. */
+enum { WATCH_PAUSE_MS = 100 };
+void watch_begin(const struct spec *spec);
+/* The name of a limit that is passed, or NULL. To be called every WATCH_PAUSE_MS. */
+const char *watch_look(const struct spec *spec);
+/* The same when the job has ended, and whether it `failed`. */
+const char *watch_end(const struct spec *spec, bool failed);
+
+/* jail_filter.c: restrict the system calls of this process and its descendants for good. */
+void filter_load(void);
+
 /* jail_job.c: become the command. */
 _Noreturn void job_main(const struct spec *spec);
-/* Give up all capabilities for good, in every set; with `keep_files`, all but those that concern files. */
-void drop_capabilities(bool keep_files);
+/* Give up all capabilities for good but those of the mask `kept`, which must be 0 for what a stranger runs. */
+void drop_capabilities(uint64_t kept);
+#define CAPABILITY(name) (1ULL << (name))
+/* What root in host-root mode may still do: own, read and write any file, be another user, end its children. */
+#define CAPABILITIES_FILES (CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_DAC_READ_SEARCH) | \
+                            CAPABILITY(CAP_FOWNER) | CAPABILITY(CAP_FSETID) | CAPABILITY(CAP_KILL) | \
+                            CAPABILITY(CAP_SETGID) | CAPABILITY(CAP_SETUID))
+/* What process 1 keeps in a user namespace: to look at all that the job has, whatever modes it sets. */
+#define CAPABILITIES_WATCH (CAPABILITY(CAP_DAC_READ_SEARCH) | CAPABILITY(CAP_SYS_PTRACE))
 
 #endif

@@ -46,6 +46,39 @@ static int64_t micros(struct timeval time)
     return (int64_t)time.tv_sec * 1000000 + time.tv_usec;
 }
 
+/* End the jail, and with it all processes in it, if a limit is passed. */
+static void over(const char *limit, const struct spec *spec)
+{
+    if (!limit)
+        return;
+    dprintf(spec->result_fd, "limit%c%s%c", 0, limit, 0);
+    _exit(0);
+}
+
+/* Reap until the job has ended, and watch what it uses. Returns its status. */
+static int wait_for(pid_t job, const struct spec *spec)
+{
+    const struct timespec pause = {.tv_nsec = WATCH_PAUSE_MS * 1000000L};
+    int64_t look = now_us() + WATCH_PAUSE_MS * 1000;
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    for (;;) {
+        int status;
+        pid_t ended;
+        while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
+            if (ended == job)
+                return status;
+        if (ended < 0 && errno == ECHILD)
+            fail("the job is lost", NULL, errno, NULL);
+        sigtimedwait(&child, NULL, spec->watched ? &pause : NULL); /* or sigwaitinfo */
+        if (!spec->watched || now_us() < look)
+            continue;
+        over(watch_look(spec), spec);
+        look = now_us() + WATCH_PAUSE_MS * 1000;
+    }
+}
+
 _Noreturn void init_main(struct spec *spec, int go)
 {
     char byte;
@@ -63,30 +96,31 @@ _Noreturn void init_main(struct spec *spec, int go)
     if (!spec->host_root)
         loopback_up();
     mounts_enter(spec);
-    drop_capabilities(!spec->user_ns);
+    watch_begin(spec);
 
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    prctl(PR_SET_DUMPABLE, 0); /* the job will run beside us with the same user: give it nothing to find here */
     int64_t start = now_us();
     pid_t job = fork();
     if (job < 0)
         fail("cannot fork", NULL, errno, "raise the limit of processes (ulimit -u) on this host");
     if (!job)
         job_main(spec);
-    /* From here on the job runs beside us with the same user: give it nothing to find here. */
-    prctl(PR_SET_DUMPABLE, 0);
-    close_range(0, (unsigned)spec->result_fd - 1, 0);
-    close_range((unsigned)spec->result_fd + 1, ~0U, 0);
+    close(go);
+    close_range(0, 2, 0);
+    drop_capabilities(spec->user_ns ? CAPABILITIES_WATCH : CAPABILITIES_FILES);
 
-    int status = 0;
-    pid_t ended;
-    do
-        ended = wait(&status);
-    while (ended != job && (ended > 0 || errno == EINTR));
+    int status = wait_for(job, spec);
     int64_t wall = now_us() - start;
     kill(-1, SIGKILL);
     while (wait(NULL) > 0 || errno == EINTR)
         ;
     struct rusage used; /* of all that have ended, hence complete only now */
     getrusage(RUSAGE_CHILDREN, &used);
+    over(watch_end(spec, status != 0), spec);
     dprintf(spec->result_fd, "ok%c%d%c%d%c%lld%c%lld%c%lld%c", 0, WIFEXITED(status) ? WEXITSTATUS(status) : 0, 0,
             WIFSIGNALED(status) ? WTERMSIG(status) : 0, 0, (long long)(micros(used.ru_utime) + micros(used.ru_stime)), 0,
             (long long)used.ru_maxrss * 1024, 0, (long long)wall, 0);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/securebits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,18 +12,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void drop_capabilities(bool keep_files)
+void drop_capabilities(uint64_t kept)
 {
-    /* What root in host-root mode may still do: own, read and write any file, be another user, end its children. */
-    static const int files[] = {CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
-                                CAP_FSETID, CAP_KILL,         CAP_SETGID,          CAP_SETUID};
-    uint64_t kept = 0;
-    for (size_t i = 0; keep_files && i < sizeof files / sizeof *files; i++)
-        kept |= 1ULL << files[i];
     /* A uid 0 inside must not count as root for the kernel. */
-    if (!keep_files && prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-                             SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-                             SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
+    if (!kept && prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+                       SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+                       SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
         fail("cannot lock the capabilities", NULL, errno, NULL);
     for (int capability = 0; capability < 64; capability++)
         if (!(kept >> capability & 1) && prctl(PR_CAPBSET_DROP, capability) < 0) {
@@ -88,6 +81,9 @@ _Noreturn void job_main(const struct spec *spec)
         fail("cannot enter the working directory", spec->cwd, errno, "the roots of the job must hold it");
     set_limits(spec);
     umask(spec->umask);
+    drop_capabilities(spec->user_ns ? 0 : CAPABILITIES_FILES);
+    if (!spec->host_root)
+        filter_load();
     if (spec->self_test)
         self_test();
     environ = spec->env;

@@ -99,11 +99,13 @@ static void restrict_mount(int mount_fd, const char *path, uint64_t flags, unsig
         fail("cannot restrict the mount on", path, errno, "Linux 5.12 or later is needed");
 }
 
-static int new_mount(const char *type, const char *mode, const char *path)
+/* `size`: bytes of a tmpfs; NULL: half of the memory, the kernel's default. */
+static int new_mount(const char *type, const char *mode, const char *size, const char *path)
 {
     int context = fsopen(type, FSOPEN_CLOEXEC);
     int fd = -1;
     if (context >= 0 && (!mode || !fsconfig(context, FSCONFIG_SET_STRING, "mode", mode, 0)) &&
+        (!size || !fsconfig(context, FSCONFIG_SET_STRING, "size", size, 0)) &&
         !fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
         fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (fd < 0 && !strcmp(type, "proc"))
@@ -245,7 +247,7 @@ static void place_dev(int at)
                                            {"/proc/self/fd/0", "stdin"},
                                            {"/proc/self/fd/1", "stdout"},
                                            {"/proc/self/fd/2", "stderr"}};
-    int dev = new_mount("tmpfs", "755", "/dev");
+    int dev = new_mount("tmpfs", "755", NULL, "/dev");
     attach(dev, at, "/dev");
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
         char path[32];
@@ -254,6 +256,7 @@ static void place_dev(int at)
         int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         if (node < 0 || tree < 0)
             fail("cannot bind", path, errno, NULL);
+        restrict_mount(tree, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0); /* of the node, not of the device */
         attach(tree, node, path);
         close(tree);
         close(node);
@@ -267,13 +270,32 @@ static void place_dev(int at)
     close(dev);
 }
 
+static void place_proc(struct spec *spec, int at)
+{
+    spec->proc_fd = new_mount("proc", NULL, NULL, "/proc");
+    attach(spec->proc_fd, at, "/proc");
+    /* There is nothing in it that a recipe would have to set. In host-root mode it may: that is as at home. */
+    if (!spec->host_root)
+        restrict_mount(spec->proc_fd, "/proc", MOUNT_ATTR_RDONLY, 0);
+}
+
+static void place_private(const struct spec *spec, struct mount *mount, int at)
+{
+    uint64_t most = spec->most.memory < spec->most.output ? spec->most.memory : spec->most.output;
+    char size[32];
+    /* A little more than it may hold, so that a job which fills it is known by that. */
+    snprintf(size, sizeof size, "%llu", (unsigned long long)(most + (64 << 20)));
+    mount->private_fd = new_mount("tmpfs", mount->tmpfs_mode, most == UINT64_MAX ? NULL : size, mount->path);
+    attach(mount->private_fd, at, mount->path);
+}
+
 void mounts_enter(struct spec *spec)
 {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         fail("cannot make the mounts private", "/", errno, no_namespace);
     int at;
     /* The new root is mounted on scratch, as good a place as any: what we need of scratch is open already. */
-    spec->root_fd = spec->host_root ? clone_tree(spec->mounts[0].from_fd[0], "/") : new_mount("tmpfs", "755", "/");
+    spec->root_fd = spec->host_root ? clone_tree(spec->mounts[0].from_fd[0], "/") : new_mount("tmpfs", "755", NULL, "/");
     attach(spec->root_fd, spec->scratch_fd, spec->scratch);
     if (spec->host_root)
         complete_bind(spec, 0);
@@ -289,9 +311,9 @@ void mounts_enter(struct spec *spec)
         else if (mount->kind == MOUNT_DEV)
             place_dev(at);
         else if (mount->kind == MOUNT_PROC)
-            attach(new_mount("proc", NULL, mount->path), at, mount->path);
+            place_proc(spec, at);
         else
-            attach(new_mount("tmpfs", mount->tmpfs_mode, mount->path), at, mount->path);
+            place_private(spec, mount, at);
         close(at);
     }
     restrict_mount(spec->root_fd, "/", MOUNT_ATTR_RDONLY, 0);

@@ -82,7 +82,8 @@ static struct mount *add_mount(struct spec *spec, enum mount_kind kind, const ch
 {
     spec->mounts = grown(spec->mounts, spec->mount_count, sizeof *spec->mounts);
     struct mount *mount = &spec->mounts[spec->mount_count++];
-    *mount = (struct mount){.kind = kind, .path = path(where), .tmpfs_mode = "1777"};
+    *mount = (struct mount){.kind = kind, .path = path(where), .tmpfs_mode = "1777",
+                            .private_fd = -1};
     for (const char *p = where; where[1] && *p; p++)
         mount->depth += *p == '/';
     return mount;
@@ -113,6 +114,26 @@ static void add_limit(struct spec *spec, const char *value)
         spec->limits = grown(spec->limits, spec->limit_count, sizeof *spec->limits);
         spec->limits[spec->limit_count++] = (struct limit){names[i].resource, amount};
         return;
+    }
+    fail("the spec has a limit that is not NAME=NUMBER with a known name:", value, 0, NULL);
+}
+
+static void add_most(struct spec *spec, const char *value)
+{
+    const struct { const char *name; uint64_t *amount; } names[] = {
+        {"memory=", &spec->most.memory},           {"output=", &spec->most.output},
+        {"files=", &spec->most.files},             {"processes=", &spec->most.processes},
+        {"memory_left=", &spec->most.memory_left}, {"scratch_left=", &spec->most.scratch_left},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t length = strlen(names[i].name);
+        char *end;
+        if (strncmp(names[i].name, value, length) || value[length] < '0' || value[length] > '9')
+            continue;
+        *names[i].amount = strtoull(value + length, &end, 10);
+        spec->watched = true;
+        if (!*end)
+            return;
     }
     fail("the spec has a limit that is not NAME=NUMBER with a known name:", value, 0, NULL);
 }
@@ -152,6 +173,8 @@ static void take(struct spec *spec, const char *key, char *value, struct mount *
         spec->umask = (mode_t)number(key, value, 8) & 0777;
     else if (!strcmp(key, "rlimit"))
         add_limit(spec, value);
+    else if (!strcmp(key, "limit"))
+        add_most(spec, value);
     else if (!strcmp(key, "mode") && (!strcmp(value, "jail") || !strcmp(value, "host-root")))
         spec->host_root = *value == 'h';
     else if (!strcmp(key, "bind"))
@@ -225,7 +248,8 @@ void spec_read(struct spec *spec, int fd)
     char *data = read_all(fd, &length);
     struct mount *last = NULL;
 
-    *spec = (struct spec){.outside_uid = 65534, .outside_gid = 65534, .umask = 022,
+    *spec = (struct spec){.outside_uid = 65534, .outside_gid = 65534, .umask = 022, .proc_fd = -1,
+                          .most = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
                           .result_fd = spec->result_fd};
     /* Whether the root is the host's decides which mounts come first, so look ahead for it. */
     for (char *key = data; key < data + length && strcmp(key, "end"); ) {
