@@ -14,6 +14,7 @@ from typing import Any
 
 import dgcc
 from dgcc.cli.config import ConfigError, load
+from dgcc.cli.joblimits import add_options, job_limits
 from dgcc.naming.contexts import Farm, NamingError, parse_address
 from dgcc.naming.deadlines import deadlines, set_deadlines
 from dgcc.naming.orb import OPEN_WARNING, OrbError, address_towards, is_loopback, start_orb
@@ -39,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--name", help="this slave's name in the farm (default: the host's name)")
     p.add_argument("--store", type=Path, metavar="DIR",
                    help="where project files and toolchains are kept between builds")
+    add_options(p)
     p.add_argument("--once", action="store_true", help="end when the first master has been served")
     p.add_argument("-v", "--verbose", action="store_true", help="say what happens")
     # The slave that a master starts on its own host: it says little, and its store outlives its name.
@@ -57,10 +59,11 @@ def default_store(name: str) -> Path:
 
 
 def _options(args: argparse.Namespace, settings: dict[str, object], name: str, store: Path) -> SlaveOptions:
-    slots = args.slots or settings.get("slots") or len(os.sched_getaffinity(0))
+    slots = int(str(args.slots or settings.get("slots") or len(os.sched_getaffinity(0))))
     return SlaveOptions(
-        name=name, slots=int(str(slots)), store=store, once=args.once, owner=_NOBODY if os.geteuid() == 0 else None
-    )
+        name=name, slots=slots, store=store, once=args.once, owner=_NOBODY if os.geteuid() == 0 else None,
+        limits=job_limits(args, settings, slots),
+    )  # fmt: skip
 
 
 def _open(

@@ -29,7 +29,8 @@
  *   limit*       `NAME=NUMBER`; more than that ends the job. memory: bytes of all its processes and of what the
  *                private directories hold; output: bytes on disk of the upper directories, or in private directories;
  *                files: names in the upper directories; processes: threads of all of them; memory_left, scratch_left:
- *                bytes that the host must have free in memory, and where scratch is
+ *                bytes that the host must have free in memory, and where scratch is (but not more than a thirty-second
+ *                of that file system)
  *   program      path, or a name looked up in the PATH of the job's environment
  *   self-test    `1`: instead of becoming the program, the job makes the file `made` in cwd, and replaces the directory
  *                `dir`, which holds the empty one `old`, by a new one; exit code 0 if all of that works
@@ -78,7 +79,7 @@ struct limit {
     rlim_t value;
 };
 
-/* What a job may use; UINT64_MAX: as much as there is. */
+/* What a job may use (UINT64_MAX: as much as there is), and what it must leave. */
 struct most {
     uint64_t memory, output, files, processes, memory_left, scratch_left;
 };
@@ -136,14 +137,16 @@ bool point_beneath(const char *path, const char *top);
 
 /* jail_usage.c: what a job uses, in bytes and numbers. */
 struct usage {
-    uint64_t memory, private, processes, written, files;
+    uint64_t memory;  /* of processes */
+    uint64_t private; /* what the private directories hold */
+    uint64_t processes, written, files;
     uint64_t resident; /* of the process that was looked at last */
     bool nested;       /* directories deeper in each other than we look */
     struct { dev_t device; ino_t inode; } nameless[1024];
     size_t nameless_count;
 };
 enum counting { COUNT_RESIDENT, COUNT_SHARES, COUNT_NAMELESS };
-/* Count memory, private and processes; memory as the sum of what is resident, or, with `shares`, exactly. */
+/* Count memory, private and processes: memory as the sum of what is resident, or, with `shares`, exactly. */
 void usage_processes(const struct spec *spec, struct usage *usage, bool shares);
 /* Count written and files, and find out nested. */
 void usage_files(const struct spec *spec, struct usage *usage);

@@ -249,7 +249,7 @@ void spec_read(struct spec *spec, int fd)
     struct mount *last = NULL;
 
     *spec = (struct spec){.outside_uid = 65534, .outside_gid = 65534, .umask = 022, .proc_fd = -1,
-                          .most = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
+                          .most = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 0},
                           .result_fd = spec->result_fd};
     /* Whether the root is the host's decides which mounts come first, so look ahead for it. */
     for (char *key = data; key < data + length && strcmp(key, "end"); ) {

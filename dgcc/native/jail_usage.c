@@ -119,7 +119,8 @@ static uint64_t private_bytes(const struct spec *spec)
 void usage_processes(const struct spec *spec, struct usage *usage, bool shares)
 {
     usage->processes = 0;
-    usage->private = usage->memory = private_bytes(spec);
+    usage->memory = 0;
+    usage->private = private_bytes(spec);
     each_process(spec, usage, shares ? COUNT_SHARES : COUNT_RESIDENT);
 }
 

@@ -5,9 +5,11 @@
 #include "jail.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@ static uint64_t oom_kills;          /* of the host, when the job began */
 static uint64_t space, names;       /* free where scratch is, when files were last counted */
 static uint64_t files_due, memory_due; /* when it is time to count, in microseconds of the monotonic clock */
 static unsigned short_looks;        /* how often in a row the host was short of memory */
+static bool in_memory;              /* so is what the job writes */
 
 static uint64_t now_us(void)
 {
@@ -44,20 +47,24 @@ static uint64_t count_kills(const struct spec *spec)
     return number_in(spec, "vmstat", "\noom_kill ", 0);
 }
 
-static void scratch_room(const struct spec *spec, uint64_t *bytes, uint64_t *files)
+/* What is free where scratch is. False if it is too little. */
+static bool scratch_room(const struct spec *spec, uint64_t *bytes, uint64_t *files)
 {
-    struct statvfs st;
-    *bytes = *files = 0;
-    if (!fstatvfs(spec->scratch_fd, &st)) {
-        *bytes = st.f_bavail * st.f_frsize;
-        *files = st.f_favail;
-    }
+    struct statvfs st = {0};
+    if (fstatvfs(spec->scratch_fd, &st) < 0)
+        return true;
+    uint64_t part = st.f_blocks * st.f_frsize / 32;
+    *bytes = st.f_bavail * st.f_frsize;
+    *files = st.f_favail;
+    return *bytes >= (part < spec->most.scratch_left ? part : spec->most.scratch_left);
 }
 
 void watch_begin(const struct spec *spec)
 {
     if (!spec->watched)
         return;
+    struct statfs st;
+    in_memory = !fstatfs(spec->scratch_fd, &st) && st.f_type == TMPFS_MAGIC;
     oom_kills = count_kills(spec);
     scratch_room(spec, &space, &names);
 }
@@ -70,11 +77,11 @@ static bool shrunk(uint64_t before, uint64_t now, uint64_t limit)
 
 static const char *look_at_files(const struct spec *spec, struct usage *usage)
 {
-    uint64_t start = now_us(), bytes, files;
-    scratch_room(spec, &bytes, &files);
-    if (bytes < spec->most.scratch_left && spec->most.scratch_left != UINT64_MAX)
+    uint64_t start = now_us(), bytes = 0, files = 0;
+    uint64_t most = in_memory && spec->most.memory < spec->most.output ? spec->most.memory : spec->most.output;
+    if (!scratch_room(spec, &bytes, &files))
         return "scratch_left";
-    if (start < files_due && !shrunk(space, bytes, spec->most.output) && !shrunk(names, files, spec->most.files))
+    if (start < files_due && !shrunk(space, bytes, most) && !shrunk(names, files, spec->most.files))
         return NULL;
     usage_files(spec, usage);
     uint64_t took = now_us() - start;
@@ -91,7 +98,7 @@ static const char *look_at_files(const struct spec *spec, struct usage *usage)
 static bool too_short(const struct spec *spec, const struct usage *usage)
 {
     uint64_t left = number_in(spec, "meminfo", "\nMemAvailable:", UINT64_MAX / 1024) * 1024;
-    if (spec->most.memory_left == UINT64_MAX || left >= spec->most.memory_left) {
+    if (left >= spec->most.memory_left) {
         short_looks = 0;
         return false;
     }
@@ -103,13 +110,16 @@ const char *watch_look(const struct spec *spec)
     static struct usage usage;
     uint64_t start = now_us();
     usage_processes(spec, &usage, false);
+    uint64_t beside = usage.private + (in_memory ? usage.written : 0); /* what no process need have mapped */
     if (usage.processes > spec->most.processes)
         return "processes";
     if (usage.private > spec->most.output)
         return "output";
-    if (usage.memory > spec->most.memory && (start >= memory_due || usage.private > spec->most.memory)) {
+    if (beside > spec->most.memory)
+        return "memory";
+    if (usage.memory > spec->most.memory - beside && start >= memory_due) {
         usage_processes(spec, &usage, true); /* what processes share was counted for each */
-        if (usage.memory > spec->most.memory)
+        if (usage.memory > spec->most.memory - beside)
             return "memory";
         memory_due = start + (now_us() - start) * REST;
     }

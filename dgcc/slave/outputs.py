@@ -1,17 +1,19 @@
 """What a job did to its layers, as outputs for the master: small content inside the result, the rest kept for it."""
 
-import filecmp
+import errno
 import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dgcc.corba import DGCC
+from dgcc.store.descent import OPEN_DIRECTORY, parent_fd
 from dgcc.store.entry import WITHHELD_MARK, Entry, Kind
-from dgcc.store.errors import StoreError
+from dgcc.store.errors import BadPath, StoreError
+from dgcc.store.jaillimits import Limits, size
 from dgcc.store.upper import Change, changes
 from dgcc.store.wire import entry_to_wire
 
@@ -28,6 +30,10 @@ class WithheldUsed(StoreError):
         super().__init__(f"withheld: {os.fsdecode(path)}")
 
 
+class TooMuch(StoreError):
+    """A job left more than a slave brings home. The message is a sentence that names the limit."""
+
+
 @dataclass(frozen=True)
 class Written:
     """A writable layer after a job: where the job saw it, its mirror, what the job changed in it."""
@@ -38,15 +44,16 @@ class Written:
     withheld: Callable[[bytes], bool]  # whether a placeholder lies at a path of the mirror
 
 
-def collect(layers: Sequence[Written], files: list[Any]) -> dict[int, Path]:
+def collect(layers: Sequence[Written], files: list[Any], limits: Limits | None = None) -> dict[int, Path]:
     """Append what a job changed to `files` (DGCC.Output). Returns what is too large for it, by index.
 
-    Raises WithheldUsed where content is that of a placeholder, OSError.
+    Raises WithheldUsed where content is that of a placeholder, TooMuch, OSError.
     """
     kept: dict[int, Path] = {}
     room = INLINE_BYTES
-    for layer in layers:
-        changed = changes(layer.upper, [layer.tree])
+    found = [(layer, changes(layer.upper, [layer.tree])) for layer in layers]
+    _check(found, limits)
+    for layer, changed in found:
         for change in changed:
             if change.path == b".":
                 continue  # the root directory's own mode is not the job's to change
@@ -56,7 +63,7 @@ def collect(layers: Sequence[Written], files: list[Any]) -> dict[int, Path]:
                 digest, marked, content = _read(path, room)
                 if marked:
                     raise WithheldUsed(os.path.join(layer.root, _origin(layer, change, changed)))
-                touched = _same(path, layer.tree / os.fsdecode(change.path))
+                touched = _same(path, layer.tree, change.path)
                 if touched:
                     pass
                 elif content is None:
@@ -69,12 +76,32 @@ def collect(layers: Sequence[Written], files: list[Any]) -> dict[int, Path]:
     return kept
 
 
+def _check(found: Sequence[tuple[Written, Sequence[Change]]], limits: Limits | None) -> None:
+    """Before anything is read: a sparse file takes no room here, but its whole size would have to travel."""
+    if limits is None:
+        return
+    total = sum(change.size for _, changed in found for change in changed)
+    if total > limits.output:
+        raise TooMuch(f"the job wrote more than {size(limits.output)}")
+    if sum(len(changed) for _, changed in found) > limits.files:
+        raise TooMuch(f"the job made more than {limits.files} files")
+
+
+def _open(path: str | bytes, directory: int | None = None) -> BinaryIO:
+    """Open a regular file, and nothing else that a job, or a project, may have put in its place."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is no regular file", path)
+    return os.fdopen(fd, "rb")
+
+
 def _read(path: Path, room: int) -> tuple[bytes, bool, bytes | None]:
     """Digest of a file, whether a placeholder's mark is in it, and its content if that is at most `room` bytes."""
     state = hashlib.sha256()
     content = b""
     marked = False
-    with path.open("rb") as file:
+    with _open(os.fspath(path)) as file:
         small = os.fstat(file.fileno()).st_size <= room
         end = b""
         while data := file.read(_CHUNK):
@@ -95,10 +122,27 @@ def _origin(layer: Written, change: Change, changed: Sequence[Change]) -> bytes:
     return next((other.path for other in changed if layer.withheld(other.path)), change.path)
 
 
-def _same(path: Path, lower: Path) -> bool:
-    """Whether a file that a job opened for writing, or touched, has the content that the layer has."""
+def _same(path: Path, tree: Path, name: bytes) -> bool:
+    """Whether a file that a job opened for writing, or touched, has the content that the layer has at `name`.
+
+    The layer may have a link where the job made a directory: what it leads to is none of the job's business.
+    """
     try:
-        status = lower.lstat()
-        return stat.S_ISREG(status.st_mode) and filecmp.cmp(path, lower, shallow=False)
-    except OSError:
+        root = os.open(tree, OPEN_DIRECTORY)
+        try:
+            with parent_fd(root, name) as (directory, last), _open(last, directory) as lower:
+                return _equal(path, lower)
+        finally:
+            os.close(root)
+    except (BadPath, OSError):
         return False
+
+
+def _equal(path: Path, lower: BinaryIO) -> bool:
+    if os.fstat(lower.fileno()).st_size != path.lstat().st_size:
+        return False
+    with _open(os.fspath(path)) as upper:
+        while data := upper.read(_CHUNK):
+            if data != lower.read(len(data)):
+                return False
+    return not lower.read(1)

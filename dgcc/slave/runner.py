@@ -23,6 +23,7 @@ from dgcc.store.jail import (
     JailResult,
     JailRun,
     JailSpec,
+    Limits,
     Overlay,
     Terminal,
     probe,
@@ -40,13 +41,17 @@ log = logging.getLogger(__name__)
 class Runner:
     """Runs jobs, each in a scratch directory of its own."""
 
-    def __init__(self, directory: Path, owner: tuple[int, int] | None, environments: EnvironmentPool) -> None:
+    def __init__(
+        self, directory: Path, owner: tuple[int, int] | None, environments: EnvironmentPool, limits: Limits
+    ) -> None:
         """`directory` is for scratch directories, where memory has no room for them; `owner` as in SlaveOptions.
+        `limits`: of each job.
 
         Raises JailFailed, with a sentence, if this host cannot run jobs; OSError.
         """
         self._owner = owner or (NOBODY, NOBODY)
         self._environments = environments
+        self._limits = limits
         self._numbers = itertools.count(1)
         self._directory = scratch_directory(directory, outside=self._owner)
         self._in_memory = self._directory != directory
@@ -106,7 +111,7 @@ class Runner:
                         jail.kill()
                 result.started_ns = time.time_ns()
                 ended = jail.run()
-            kept = collect(_written(job.layers, mirrors, spec), result.files)
+            kept = collect(_written(job.layers, mirrors, spec), result.files, self._limits)
             self._fill(result, ended)
             return result, scratch, kept
         except JailCancelled:
@@ -148,6 +153,7 @@ class Runner:
             umask=job.umask_, inside_uid=job.uid, inside_gid=job.gid, outside_uid=self._owner[0],
             outside_gid=self._owner[1], hostname=host.encode()[:64], binds=(*binds, *links),
             overlays=(*overlays, *layers),  # the later covers the earlier
+            limits=self._limits,
         )  # fmt: skip
 
     @staticmethod

@@ -26,6 +26,7 @@ from dgcc.slave.runner import Runner
 from dgcc.slave.session import Running, Session
 from dgcc.slave.sharing import StoreServant
 from dgcc.store.blobs import BlobStore
+from dgcc.store.jaillimits import Limits, host_limits
 
 _HEARTBEAT_S = 1.0
 _JAILS_END_S = 5.0
@@ -43,6 +44,7 @@ class SlaveOptions:
     once: bool
     owner: tuple[int, int] | None  # (uid, gid) of jobs, where the slave is root
     store_limit: int = 20_000_000_000  # bytes
+    limits: Limits | None = None  # of each job; None: what suits this host
 
 
 class Slave(DGCC__POA.Slave):
@@ -70,7 +72,9 @@ class Slave(DGCC__POA.Slave):
         self._blobs = BlobStore(options.store / "blobs", third)
         self._mirrors = MirrorPool(options.store / "mirrors", self._blobs, options.owner, third)
         self._environments = environments = EnvironmentPool(options.store / "environments", options.owner, third)
-        self._runner = Runner(options.store / "jobs", options.owner, environments)
+        self._runner = Runner(
+            options.store / "jobs", options.owner, environments, options.limits or host_limits(options.slots)
+        )
         self._store = poa.id_to_reference(poa.activate_object(StoreServant(environments.index)))._narrow(DGCC.Source)
         self.ref = self._this_on(poa)
         self._threads = [

@@ -18,14 +18,15 @@ from pathlib import Path
 
 import dgcc
 from dgcc.store.errors import StoreError
+from dgcc.store.jaillimits import Limits, size
 from dgcc.store.jailspec import NOBODY, BadSpec, Bind, JailSpec, Overlay
 from dgcc.store.jailtty import Terminal
 from dgcc.store.upper import Change, Ignored, changes, remove_scratch
 
 __all__ = [
     "BINARY", "NOBODY", "BadSpec", "Bind", "Change", "Ignored", "JailCancelled",
-    "JailDeadline", "JailError", "JailFailed", "JailOutputLimit", "JailResult", "JailRun", "JailSpec",
-    "Overlay", "Terminal", "changes", "probe", "remove_scratch", "run",
+    "JailDeadline", "JailError", "JailFailed", "JailLimit", "JailOutputLimit", "JailResult", "JailRun", "JailSpec",
+    "Limits", "Overlay", "Terminal", "changes", "probe", "remove_scratch", "run",
 ]  # fmt: skip
 
 BINARY = Path(dgcc.__file__).parent / "native" / "bin" / "dgcc-jail"
@@ -42,11 +43,18 @@ class JailFailed(JailError):
     """The host's trouble: the jail could not be set up, or was cut down. The message is one sentence."""
 
 
-class JailDeadline(JailError):
+class JailLimit(JailError):
+    """The command used more than it was allowed to, and was killed. The message is a sentence that names the limit.
+
+    Another host may have more, so it says nothing about the command.
+    """
+
+
+class JailDeadline(JailLimit):
     """The command ran longer than it was allowed to, and was killed."""
 
 
-class JailOutputLimit(JailError):
+class JailOutputLimit(JailLimit):
     """The command printed more than it was allowed to, and was killed."""
 
 
@@ -99,7 +107,7 @@ class JailRun:
     def run(self) -> JailResult:
         """Run the command and return how it ended, when none of its processes is left.
 
-        Raises BadSpec, JailFailed, JailDeadline, JailOutputLimit, JailCancelled; no process is left then.
+        Raises BadSpec, JailFailed, JailLimit, JailCancelled; no process is left then.
         """
         with contextlib.ExitStack() as stack:
             wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -129,7 +137,9 @@ class _Conversation:
         self._merge = merge
         self._terminal = terminal
         self._owner = spec.outside_uid
-        self._room = max_output
+        self._limits = spec.limits
+        self._room = self._most = max_output
+        self._deadline_s = 0.0
         self._chunks: list[tuple[int, bytes]] = []
         self._record = b""
         self._verdict: JailError | None = None  # why we ended it, if we did
@@ -138,7 +148,8 @@ class _Conversation:
 
     def hold(self, wake: int, deadline_s: float) -> JailResult:
         """Start the jail, see it to its end, and read its result."""
-        end = time.monotonic() + deadline_s
+        self._deadline_s = min(deadline_s, self._limits.seconds) if self._limits else deadline_s
+        end = time.monotonic() + self._deadline_s
         with contextlib.ExitStack() as stack:
             jail = self._start(stack)
             assert jail.stdin
@@ -199,7 +210,7 @@ class _Conversation:
         while self._streams:
             now = time.monotonic()
             if not stops and (self._verdict or now >= end):
-                self._verdict = self._verdict or JailDeadline("the job exceeded its deadline")
+                self._verdict = self._verdict or JailDeadline(f"the job ran for more than {self._deadline_s:g} seconds")
                 self._hang_up(jail)
                 stops.append(now)
             elif stops and now - stops[-1] >= _END_GRACE_S:
@@ -261,7 +272,7 @@ class _Conversation:
         elif self._verdict is None:
             self._room -= len(data)
             if self._room < 0:
-                self._verdict = JailOutputLimit("the job printed more than it may")
+                self._verdict = JailOutputLimit(f"the job printed more than {size(self._most)}")
             elif self._chunks and self._chunks[-1][0] == stream and len(self._chunks[-1][1]) < _CHUNK:
                 self._chunks[-1] = (stream, self._chunks[-1][1] + data)
             else:
@@ -274,6 +285,8 @@ class _Conversation:
         words = rest.split(b"\0")
         if kind == b"failed":
             raise JailFailed(os.fsdecode(words[0]))
+        if kind == b"limit" and self._limits:
+            raise JailLimit(self._limits.sentence(words[0].decode()))
         if kind != b"ok" or len(words) < 5:
             how = signal.Signals(-jail.returncode).name if jail.returncode < 0 else f"code {jail.returncode}"
             raise JailFailed(f"dgcc-jail ended ({how}) without a result")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgcc.store.errors import StoreError
+from dgcc.store.jaillimits import Limits
 
 NOBODY = 65534
 """Debian's ids of `nobody` and `nogroup`: what a job becomes on the host where root runs the slave."""
@@ -47,9 +48,10 @@ class JailSpec:
     name for PATH. env: the exact environment, as KEY=VALUE. inside_*: ids the job sees as its own. outside_*:
     ids it has on the host if the caller is root; otherwise it has the caller's. tmpfs: empty, private,
     writable directories, besides /tmp, /var/tmp and /dev/shm. rlimits: (name, number), with the names of
-    setrlimit in lower case. host_root: the host's whole root read-only, `binds` on top, and its network; only
-    then a job of root stays root, so this is for the caller's own commands, never for those of others.
-    self_test: instead of the program, the jail itself makes the file `made` in cwd and a new directory in place of
+    setrlimit in lower case; the core limit of one byte is the one at which the kernel hands no dump to a program of the
+    host. limits: what ends the job; None: nothing. host_root: the host's whole root read-only, `binds` on top, and its
+    network, and no filter of system calls; only then a job of root stays root, so this is for the caller's own commands,
+    never for those of others. self_test: instead of the program, the jail itself makes the file `made` in cwd and a new directory in place of
     `dir`, in which there is an empty one, `old`.
     """
 
@@ -67,7 +69,8 @@ class JailSpec:
     binds: tuple[Bind, ...] = ()
     overlays: tuple[Overlay, ...] = ()
     tmpfs: tuple[bytes, ...] = ()
-    rlimits: tuple[tuple[str, int], ...] = (("core", 0),)
+    rlimits: tuple[tuple[str, int], ...] = (("core", 1),)
+    limits: Limits | None = None
     host_root: bool = False
     self_test: bool = False
 
@@ -106,6 +109,8 @@ class JailSpec:
             yield b"readonly", b"0" if overlay.writable else b"1"
         for limit, value in self.rlimits:
             yield b"rlimit", f"{limit}={value}".encode()
+        if self.limits is not None:
+            yield from self.limits.records()
         for word in self.argv:
             yield b"arg", word
         for word in self.env:

@@ -27,6 +27,7 @@ def scratch_directory(
     In a user namespace, memory needs Linux 6.6. outside: as for `probe`. Raises OSError.
     """
     disk.mkdir(parents=True, exist_ok=True)
+    disk.chmod(0o700)  # what jobs make may be setuid
     chosen = in_memory(disk, memory=memory)
     try:
         free = os.statvfs(memory)

@@ -15,6 +15,7 @@ from dgcc.slave.runner import Runner
 from dgcc.slave.session import Running
 from dgcc.store.blobs import BlobStore
 from dgcc.store.entry import Entry, Kind
+from dgcc.store.jaillimits import Limits, host_limits
 from dgcc.store.mirror import Mirror
 from dgcc.store.pull import pull
 from dgcc.store.wire import entry_from_wire
@@ -37,14 +38,14 @@ class Slave:
 
     host = "somewhere"
 
-    def __init__(self, top: Path, *systems: Path) -> None:
+    def __init__(self, top: Path, *systems: Path, limits: Limits | None = None) -> None:
         self.source = Given(*systems, page=1000)
         self.needs = [Need(key) for key in self.source.keys]
         self._top = top
         self._blobs = BlobStore(top / "blobs", 1 << 30)
         self._mirrors: dict[bytes, Mirror] = {}
         pool = EnvironmentPool(top / "environments", OWNER, 1 << 30, host=os.fsencode(top / "none"))
-        self._runner = Runner(top / "jobs", OWNER, pool)
+        self._runner = Runner(top / "jobs", OWNER, pool, limits or host_limits(2))
 
     def layer(self, root: bytes, content: Path, withheld: Sequence[bytes] = ()) -> None:
         """Have a layer at `root` with what is in the directory `content`; some files of it are withheld."""
