@@ -24,6 +24,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
 /* What compilers, build tools, interpreters and tests use. By purpose; names that an architecture lacks are skipped. */
 static const char *const allowed[] = {
     /* files */
@@ -110,6 +112,11 @@ static const char *const refused[] = {
 static const unsigned ptrace_requests[] = {7 /* CONT */, 8 /* KILL */, 12 /* GETREGS */, 16 /* ATTACH */,
                                            17 /* DETACH */, 0x4202 /* GETSIGINFO */, 0x4204 /* GETREGSET */};
 
+/* The others that there are, so that a debugger is told it may not. */
+static const unsigned ptrace_refused[] = {0 /* TRACEME */, 1, 2, 3 /* PEEK */, 4, 5, 6 /* POKE */, 9 /* SINGLESTEP */,
+                                          13 /* SETREGS */, 15 /* SETFPREGS */, 24 /* SYSCALL */,
+                                          0x4200 /* SETOPTIONS */, 0x4205 /* SETREGSET */, 0x4206 /* SEIZE */};
+
 static const unsigned personalities[] = {0, 8 /* LINUX32 */, 0x40000 /* ADDR_NO_RANDOMIZE */, 0x40008,
                                          0xFFFFFFFF /* asks */};
 
@@ -162,11 +169,14 @@ static void rule(scmp_filter_ctx program, uint32_t architecture, uint32_t action
         check(seccomp_rule_add_array(program, action, seccomp_syscall_resolve_name(call), count, arguments), call);
 }
 
-static void only_if(scmp_filter_ctx program, uint32_t architecture, const char *call, struct scmp_arg_cmp first,
-                    struct scmp_arg_cmp second)
+/* The same for where the call's first argument, of 32 bits, has one of `count` values. */
+static void rule_for(scmp_filter_ctx program, uint32_t architecture, uint32_t action, const char *call,
+                     const unsigned *values, size_t count)
 {
-    struct scmp_arg_cmp both[] = {first, second};
-    rule(program, architecture, SCMP_ACT_ALLOW, call, second.op ? 2 : 1, both);
+    for (size_t i = 0; i < count; i++) {
+        struct scmp_arg_cmp one = SCMP_A0_64(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, values[i]);
+        rule(program, architecture, action, call, 1, &one);
+    }
 }
 
 static scmp_filter_ctx new_program(uint32_t architecture, uint32_t otherwise)
@@ -185,33 +195,31 @@ static scmp_filter_ctx new_program(uint32_t architecture, uint32_t otherwise)
 
 static scmp_filter_ctx calls(uint32_t architecture)
 {
-    static const struct scmp_arg_cmp none = {0};
-    static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
+    static const unsigned families[] = {AF_UNIX, AF_INET, AF_INET6};
+    /* NETLINK_ROUTE: how libc lists interfaces. */
+    const struct scmp_arg_cmp netlink[] = {SCMP_A0_64(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, AF_NETLINK),
+                                           SCMP_A2_64(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, 0)};
     scmp_filter_ctx program = new_program(architecture, SCMP_ACT_ERRNO(ENOSYS));
-    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+    for (size_t i = 0; i < COUNT(allowed); i++)
         rule(program, architecture, SCMP_ACT_ALLOW, allowed[i], 0, NULL);
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+    for (size_t i = 0; i < COUNT(refused); i++)
         rule(program, architecture, SCMP_ACT_ERRNO(EPERM), refused[i], 0, NULL);
     /* It takes space without writing: a disk would be full before anybody notices. libc writes instead. */
     rule(program, architecture, SCMP_ACT_ERRNO(EOPNOTSUPP), "fallocate", 0, NULL);
-    for (size_t i = 0; i < sizeof ptrace_requests / sizeof *ptrace_requests; i++)
-        only_if(program, architecture, "ptrace", SCMP_A0_64(SCMP_CMP_EQ, ptrace_requests[i]), none);
-    for (size_t i = 0; i < sizeof personalities / sizeof *personalities; i++)
-        only_if(program, architecture, "personality", SCMP_A0_64(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, personalities[i]),
-                none);
+    rule_for(program, architecture, SCMP_ACT_ALLOW, "ptrace", ptrace_requests, COUNT(ptrace_requests));
+    rule_for(program, architecture, SCMP_ACT_ERRNO(EPERM), "ptrace", ptrace_refused, COUNT(ptrace_refused));
+    rule_for(program, architecture, SCMP_ACT_ALLOW, "personality", personalities, COUNT(personalities));
     if (architecture == SCMP_ARCH_X86) /* a family among the arguments of `socketcall` cannot be seen: only pairs */
         return program;
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        only_if(program, architecture, "socket", SCMP_A0_64(SCMP_CMP_EQ, families[i]), none);
-    /* NETLINK_ROUTE: how libc lists interfaces. */
-    only_if(program, architecture, "socket", SCMP_A0_64(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2_64(SCMP_CMP_EQ, 0));
+    rule_for(program, architecture, SCMP_ACT_ALLOW, "socket", families, COUNT(families));
+    rule(program, architecture, SCMP_ACT_ALLOW, "socket", 2, netlink);
     return program;
 }
 
 static scmp_filter_ctx arguments(uint32_t architecture)
 {
     scmp_filter_ctx program = new_program(architecture, SCMP_ACT_ALLOW);
-    for (size_t i = 0; i < sizeof refused_arguments / sizeof *refused_arguments; i++) {
+    for (size_t i = 0; i < COUNT(refused_arguments); i++) {
         struct scmp_arg_cmp what = {refused_arguments[i].argument, SCMP_CMP_MASKED_EQ, refused_arguments[i].mask,
                                     refused_arguments[i].value};
         rule(program, architecture, SCMP_ACT_ERRNO((uint32_t)refused_arguments[i].error), refused_arguments[i].call, 1,
@@ -244,7 +252,7 @@ int main(int argc, char **argv)
     /* A machine, its own ABI, and the 32-bit one that its CPU may run beside it. */
     static const struct { const char *machine; uint32_t wide, narrow; } machines[] = {
         {"x86_64", SCMP_ARCH_X86_64, SCMP_ARCH_X86}, {"aarch64", SCMP_ARCH_AARCH64, SCMP_ARCH_ARM}};
-    for (size_t i = 0; argc == 2 && i < sizeof machines / sizeof *machines; i++) {
+    for (size_t i = 0; argc == 2 && i < COUNT(machines); i++) {
         if (strcmp(argv[1], machines[i].machine))
             continue;
         scmp_filter_ctx which = calls(machines[i].wide), what = arguments(machines[i].wide);

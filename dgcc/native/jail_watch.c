@@ -53,10 +53,9 @@ static bool scratch_room(const struct spec *spec, uint64_t *bytes, uint64_t *fil
     struct statvfs st = {0};
     if (fstatvfs(spec->scratch_fd, &st) < 0)
         return true;
-    uint64_t part = st.f_blocks * st.f_frsize / 32;
     *bytes = st.f_bavail * st.f_frsize;
     *files = st.f_favail;
-    return *bytes >= (part < spec->most.scratch_left ? part : spec->most.scratch_left);
+    return *bytes >= spec->most.scratch_left;
 }
 
 void watch_begin(const struct spec *spec)

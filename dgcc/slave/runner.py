@@ -29,6 +29,7 @@ from dgcc.store.jail import (
     probe,
     remove_scratch,
 )
+from dgcc.store.jaillimits import fitted
 from dgcc.store.jailspec import BadSpec
 from dgcc.store.mirror import Mirror
 from dgcc.store.scratch import scratch_directory
@@ -51,10 +52,10 @@ class Runner:
         """
         self._owner = owner or (NOBODY, NOBODY)
         self._environments = environments
-        self._limits = limits
         self._numbers = itertools.count(1)
         self._directory = scratch_directory(directory, outside=self._owner)
         self._in_memory = self._directory != directory
+        self._limits = fitted(limits, self._directory)
         # What is in memory has been tried already.
         missing = None if self._in_memory else probe(directory, outside=self._owner)
         if missing:

@@ -1,5 +1,6 @@
 """What a job may use before it is ended, and how that is said."""
 
+import dataclasses
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ _FILES = 200_000  # more would not fit into one result
 _PROCESSES = 1024
 _OPEN_FILES = 4096
 _SECONDS = 6 * 3600
+_SCRATCH_LEFT = 512 << 20
+_RESERVE = 32  # this part of memory, and of a small disk, is not for jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Limits:
     output: bytes on disk of what it has written below its roots, and likewise of its private directories. files:
     names below its roots. processes: threads of all of them. open_files: of one process. seconds: from start to end.
     memory_left, scratch_left: bytes that the host is to have available in memory, and free where scratch directories
-    are (of a small file system a thirty-second is enough); jobs are ended when less is left.
+    are; jobs are ended when less is left.
     """
 
     memory: int
@@ -79,12 +82,19 @@ def host_limits(slots: int, total: int | None = None) -> Limits:
     A job's part of the memory, but at least 4 GiB, as they seldom all need much at once, and at most three quarters
     of all there is.
     """
-    total = total or memory()
-    left = total // 32
-    return Limits(min(max(total // slots, _LEAST_MEMORY), total * 3 // 4), memory_left=left, scratch_left=left // 2)
+    total = total or host_memory()
+    memory = min(max(total // slots, _LEAST_MEMORY), total * 3 // 4)
+    return Limits(memory, memory_left=total // _RESERVE, scratch_left=_SCRATCH_LEFT)
 
 
-def memory() -> int:
+def fitted(limits: Limits, scratch: Path) -> Limits:
+    """The same for scratch directories in `scratch`, whose file system may be small. Raises OSError."""
+    status = os.statvfs(scratch)
+    part = status.f_blocks * status.f_frsize // _RESERVE
+    return dataclasses.replace(limits, scratch_left=min(limits.scratch_left, part))
+
+
+def host_memory() -> int:
     """Bytes of memory that this process may use: the host's, or what its control group has."""
     total = psutil.virtual_memory().total
     for path in ("memory.max", "memory/memory.limit_in_bytes"):
