@@ -5,7 +5,7 @@ PYTHON := /usr/bin/python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-NATIVE := $(wildcard dgcc/native/*.c dgcc/native/*.h dgcc/corba/ext/*.cc dgcc/corba/ext/*.h dgcc/corba/idlgen/*.py)
+NATIVE := $(wildcard dgcc/native/*.c dgcc/native/*.h dgcc/native/filter.py dgcc/corba/ext/*.cc dgcc/corba/ext/*.h dgcc/corba/idlgen/*.py)
 BUILD  := setup.cfg pyproject.toml dgcc/native/build.py idl/dgcc.idl $(NATIVE)
 
 .PHONY: help setup demo test chaos lint bench fidelity clean

@@ -16,6 +16,8 @@ from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
+from dgcc.native.filter import write_filter
+
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "dgcc" / "native"
 CORBA = ROOT / "dgcc" / "corba"
@@ -23,9 +25,6 @@ STUBS = CORBA / "stubs"
 
 # The naming service in omniORB's own IDL, from Debian's omniorb-idl.
 NAMING_IDL = Path("/usr/share/idl/omniORB/COS/CosNaming.idl")
-
-# libseccomp makes the jail's filter of system calls when DGCC is built; the jail itself is without it.
-SECCOMP = Path("/usr/include/seccomp.h")
 
 # Where omniORB's headers of its ORB object include each other from.
 OMNIORB_INTERNAL = Path("/usr/include/omniORB4/internal")
@@ -78,22 +77,11 @@ def compile_programs(out: Path) -> None:
     _need(compiler.split()[0], "gcc libc6-dev")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="dgcc-build-") as made:
-        write_filter(compiler.split(), Path(made))
+        write_filter(compiler.split(), Path(made), platform.machine())
         for name, (patterns, flags, libraries) in PROGRAMS.items():
             sources = sorted(str(p) for pattern in patterns for p in NATIVE.glob(pattern))
             command = ["musl-gcc"] if name in WITH_MUSL and shutil.which("musl-gcc") else compiler.split()
             _run([*command, "-std=gnu11", *WARN, *flags, f"-I{made}", "-o", str(out / name), *sources, *libraries])
-
-
-def write_filter(compiler: list[str], where: Path, machine: str = platform.machine()) -> None:
-    """Write `filter_programs.h`, the jail's filter of system calls for `machine`, into the directory `where`."""
-    _need_file(SECCOMP, "libseccomp-dev")
-    program = where / "filter"
-    _run([*compiler, "-std=gnu11", *WARN, "-D_GNU_SOURCE", "-o", str(program), str(NATIVE / "filter.c"), "-lseccomp"])
-    with (where / "filter_programs.h").open("wb") as header:
-        done = subprocess.run([program, machine], stdout=header, check=False)
-    if done.returncode:
-        raise BuildError(f"dgcc: the jail's filter of system calls cannot be made for {machine}")
 
 
 def orb_extension() -> Extension:

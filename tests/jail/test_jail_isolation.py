@@ -1,12 +1,17 @@
 """What a job may see and do: itself, its project, the host's programs, and nothing else."""
 
+import base64
 import os
 import socket
+import threading
+import time
 
+import psutil
 import pytest
-from jail.jailplace import HOST_SYSTEM, OUTSIDE, Place
+from jail.jailplace import HOST_SYSTEM, OUTSIDE, Outcome, Place
 
-from dgcc.store.jail import Bind, JailFailed, remove_scratch, run
+from dgcc.store.entry import Kind
+from dgcc.store.jail import Bind, JailFailed, Overlay, remove_scratch, run
 
 
 @pytest.mark.parametrize(("uid", "gid"), [(1000, 1000), (1234567, 7654321), (0, 0), (1, 2)])
@@ -49,6 +54,29 @@ def test_only_its_own_processes_are_visible(place: Place) -> None:
     assert outcome.text.split()[0] == "2"
     assert int(outcome.text.split()[1]) <= 4
     assert "alive" in outcome.text
+
+
+def test_two_jobs_know_nothing_of_each_other(place: Place) -> None:
+    """Of two masters, at the same paths and with the same user, as a slave runs them; one attacks."""
+    other = place.top / "other"
+    place.write("secret", "of the other", where=other)
+    place.give_away(other)
+    victim = place.spec(
+        "echo here > /tmp/mark; echo here > /dev/shm/mark; exec 4> out; sleep 0.7; cat secret",
+        overlays=(Overlay(place.inside, (os.fsencode(other),)),),
+    )
+    seen: list[Outcome] = []
+    thread = threading.Thread(target=lambda: seen.append(place.do(victim)))
+    thread.start()
+    time.sleep(0.3)
+    outcome = place.sh(
+        "ls -A . /tmp /dev/shm; cat secret; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c here; ipcs -m | grep -c 0x;"
+        "kill -9 -1; kill -0 -1 2>&1; for p in $(seq 3 400); do kill -9 $p; done 2>/dev/null; echo end"
+    )
+    thread.join()
+    assert seen[0].text == "of the other" and seen[0].brief == [("out", Kind.FILE)]
+    # Even its own shell was spared by its `kill -9 -1`, as process 1 of a jail is.
+    assert "mark" not in outcome.text and "secret: No such file" in outcome.text
 
 
 def test_first_process_shows_nothing_of_the_host(place: Place) -> None:
@@ -215,3 +243,63 @@ def test_files_made_belong_to_the_jobs_identity(place: Place) -> None:
     status = (spec.upper(0) / "made").stat()
     remove_scratch(spec.scratch)
     assert (status.st_uid, status.st_gid) == OUTSIDE
+
+
+def test_layers_are_read_only_to_the_job(place: Place) -> None:
+    """Through any way that there is: only the upper directory changes."""
+    place.write("file", "text", 0o644)
+    before = (place.lower / "file").stat()
+    outcome = place.sh(
+        "chmod 777 file .; touch -d 2001-01-01 file; echo more >> file; ln file second; truncate -s 0 second;"
+        "mv file x;"
+        "/usr/bin/python3 -c 'import os; os.setxattr(\"x\", \"user.a\", b\"1\"); fd = os.open(\"x\", os.O_RDWR);"
+        " os.write(fd, b\"y\")'"
+    )
+    after = (place.lower / "file").stat()
+    assert (place.lower / "file").read_text() == "text" and os.listdir(place.lower) == ["file"]
+    assert (before.st_mode, before.st_mtime_ns, before.st_nlink) == (after.st_mode, after.st_mtime_ns, after.st_nlink)
+    assert os.listxattr(place.lower / "file") == []
+    assert {os.fsdecode(change.path) for change in outcome.changes} >= {"x", "second", "file"}
+
+
+def test_the_jobs_environment_acts_inside_the_jail_only(place: Place) -> None:
+    """Neither the jail's own processes nor any of the slave's see it, whatever it holds."""
+    place.write(
+        "evil.c",
+        """
+#include <stdio.h>
+#include <unistd.h>
+__attribute__((constructor)) static void mark(void)
+{
+    char name[64];
+    snprintf(name, sizeof name, "/home/someone/project/loaded-%d", getpid());
+    fclose(fopen(name, "w"));
+}
+""",
+    )
+    place.write("bin/true", "#!/bin/sh\necho mine\n", 0o755)
+    project = place.inside.decode()
+    made = place.sh("gcc -shared -fPIC evil.c -o evil.so && cat evil.so | base64 -w0").text
+    place.lower.joinpath("evil.so").write_bytes(base64.b64decode(made))
+    mark = f"mark-{os.getpid()}-{time.monotonic_ns()}"
+    env = (b"LD_PRELOAD=" + place.inside + b"/evil.so", b"PATH=" + place.inside + b"/bin:/usr/bin:/bin",
+           b"LD_LIBRARY_PATH=" + place.inside, b"GCC_EXEC_PREFIX=" + place.inside, b"MARK=" + mark.encode(),
+           b"PYTHONPATH=" + place.inside)  # fmt: skip
+    seen: list[Outcome] = []
+    spec = place.spec("true; sleep 0.5", env=env)
+    thread = threading.Thread(target=lambda: seen.append(place.do(spec)))
+    thread.start()
+    time.sleep(0.3)
+    holders = []
+    for process in psutil.process_iter():
+        try:
+            if mark in str(process.environ()) or any("evil.so" in m.path for m in process.memory_maps()):
+                holders.append(process.name())
+        except psutil.Error:
+            continue
+    thread.join()
+    assert "dgcc-jail" not in holders and not {name for name in holders if "python" in name}
+    assert seen[0].text == "mine\n"
+    loaded = [name for name, _ in seen[0].brief if name.startswith("loaded-")]
+    assert loaded and "loaded-1" not in loaded  # by the command and its children, as it asked
+    assert not os.path.exists(project)
