@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -117,6 +118,22 @@ static void keep(pid_t init, int init_fd)
              "is this host short of memory?");
 }
 
+/* As clone, into a control group: the job is in it from its first moment, and we are not. */
+static pid_t fork_into(const char *cgroup, unsigned long flags, int *pidfd)
+{
+    int group = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (group < 0)
+        fail("cannot open the control group", cgroup, errno, NULL);
+    struct clone_args how = {.flags = (flags & ~(unsigned long)SIGCHLD) | CLONE_INTO_CGROUP,
+                             .pidfd = (uint64_t)(uintptr_t)pidfd,
+                             .exit_signal = SIGCHLD,
+                             .cgroup = (uint64_t)group};
+    pid_t child = (pid_t)syscall(SYS_clone3, &how, sizeof how);
+    if (child)
+        close(group);
+    return child;
+}
+
 /* Where memory runs out, the kernel is to end a job rather than the slave or anything else of the host. */
 static void first_to_go(void)
 {
@@ -162,7 +179,8 @@ int main(int argc, char **argv)
     unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD | SIGCHLD;
     flags |= spec.user_ns ? CLONE_NEWUSER : 0;
     flags |= spec.host_root ? 0 : CLONE_NEWNET | CLONE_NEWCGROUP;
-    pid_t init = (pid_t)syscall(SYS_clone, flags, NULL, &init_fd, NULL, 0L);
+    pid_t init = spec.cgroup ? fork_into(spec.cgroup, flags, &init_fd)
+                             : (pid_t)syscall(SYS_clone, flags, NULL, &init_fd, NULL, 0L);
     if (init < 0)
         fail("cannot make namespaces", NULL, errno, no_namespaces);
     if (!init) {

@@ -30,6 +30,7 @@
  *                private directories hold; output: bytes on disk of the upper directories, or in private directories;
  *                files: names in the upper directories; processes: threads of all of them; memory_left, scratch_left:
  *                bytes that the host must have free in memory, and where scratch is
+ *   cgroup       optional directory of a control group (version 2), in which the job then is
  *   program      path, or a name looked up in the PATH of the job's environment
  *   self-test    `1`: instead of becoming the program, the job makes the file `made` in cwd, and replaces the directory
  *                `dir`, which holds the empty one `old`, by a new one; exit code 0 if all of that works
@@ -84,7 +85,7 @@ struct most {
 };
 
 struct spec {
-    const char *scratch, *cwd, *program, *hostname;
+    const char *scratch, *cwd, *program, *hostname, *cgroup;
     bool host_root, self_test;
     uid_t inside_uid, outside_uid;
     gid_t inside_gid, outside_gid;

@@ -153,6 +153,8 @@ static void take(struct spec *spec, const char *key, char *value, struct mount *
         add_string(&spec->env, envc, value);
     else if (!strcmp(key, "scratch"))
         spec->scratch = path(value);
+    else if (!strcmp(key, "cgroup"))
+        spec->cgroup = path(value);
     else if (!strcmp(key, "cwd"))
         spec->cwd = path(value);
     else if (!strcmp(key, "program"))

@@ -1,5 +1,6 @@
 """Runs one job: brings its layers up to date, runs it in its jail, makes its result."""
 
+import dataclasses
 import itertools
 import logging
 import os
@@ -29,6 +30,7 @@ from dgcc.store.jail import (
     probe,
     remove_scratch,
 )
+from dgcc.store.jailgroup import Groups
 from dgcc.store.jaillimits import fitted
 from dgcc.store.jailspec import BadSpec
 from dgcc.store.mirror import Mirror
@@ -52,6 +54,7 @@ class Runner:
         """
         self._owner = owner or (NOBODY, NOBODY)
         self._environments = environments
+        self._groups = Groups.find()
         self._numbers = itertools.count(1)
         self._directory = scratch_directory(directory, outside=self._owner)
         self._in_memory = self._directory != directory
@@ -103,6 +106,8 @@ class Runner:
                 scratch.mkdir(mode=0o755)
                 spec = self._spec(job, session.host, scratch, system.trees, mirrors)
                 terminal = Terminal(job.out_tty, job.err_tty, job.columns, job.rows)
+                if self._groups:
+                    spec = dataclasses.replace(spec, group=self._groups.make(self._limits))
                 jail = JailRun(
                     spec, merge=job.merge, deadline_s=job.deadline_s, max_output=_MOST_PRINTED, terminal=terminal
                 )
@@ -111,7 +116,11 @@ class Runner:
                     if running.cancelled:
                         jail.kill()
                 result.started_ns = time.time_ns()
-                ended = jail.run()
+                try:
+                    ended = jail.run()
+                finally:
+                    if self._groups and spec.group:
+                        self._groups.remove(spec.group)
             kept = collect(_written(job.layers, mirrors, spec), result.files, self._limits)
             self._fill(result, ended)
             return result, scratch, kept

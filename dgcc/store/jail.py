@@ -18,6 +18,7 @@ from pathlib import Path
 
 import dgcc
 from dgcc.store.errors import StoreError
+from dgcc.store.jailgroup import short_of_memory
 from dgcc.store.jaillimits import Limits, size
 from dgcc.store.jailspec import NOBODY, BadSpec, Bind, JailSpec, Overlay
 from dgcc.store.jailtty import Terminal
@@ -138,6 +139,7 @@ class _Conversation:
         self._terminal = terminal
         self._owner = spec.outside_uid
         self._limits = spec.limits
+        self._group = spec.group
         self._room = self._most = max_output
         self._deadline_s = 0.0
         self._chunks: list[tuple[int, bytes]] = []
@@ -285,6 +287,8 @@ class _Conversation:
         words = rest.split(b"\0")
         if kind == b"failed":
             raise JailFailed(os.fsdecode(words[0]))
+        if self._limits and self._group and short_of_memory(self._group):
+            raise JailLimit(self._limits.sentence("memory"))
         if kind == b"limit" and self._limits:
             raise JailLimit(self._limits.sentence(words[0].decode()))
         if kind != b"ok" or len(words) < 5:

@@ -49,10 +49,10 @@ class JailSpec:
     ids it has on the host if the caller is root; otherwise it has the caller's. tmpfs: empty, private,
     writable directories, besides /tmp, /var/tmp and /dev/shm. rlimits: (name, number), with the names of
     setrlimit in lower case; the core limit of one byte is the one at which the kernel hands no dump to a program of
-    the host. limits: what ends the job; None: nothing. host_root: the host's whole root read-only, `binds` on top, its
-    network, and no filter of system calls; only then a job of root stays root, so this is for the caller's own
-    commands, never for those of others. self_test: instead of the program, the jail itself makes the file `made` in
-    cwd and a new directory in place of `dir`, in which there is an empty one, `old`.
+    the host. limits: what ends the job; None: nothing. group: its control group. host_root: the host's whole root
+    read-only, `binds` on top, its network, and no filter of system calls; only then a job of root stays root, so this
+    is for the caller's own commands, never for those of others. self_test: instead of the program, the jail itself
+    makes the file `made` in cwd and a new directory in place of `dir`, in which there is an empty one, `old`.
     """
 
     scratch: Path
@@ -71,6 +71,7 @@ class JailSpec:
     tmpfs: tuple[bytes, ...] = ()
     rlimits: tuple[tuple[str, int], ...] = (("core", 1),)
     limits: Limits | None = None
+    group: Path | None = None
     host_root: bool = False
     self_test: bool = False
 
@@ -109,6 +110,8 @@ class JailSpec:
             yield b"readonly", b"0" if overlay.writable else b"1"
         for limit, value in self.rlimits:
             yield b"rlimit", f"{limit}={value}".encode()
+        if self.group is not None:
+            yield b"cgroup", os.fsencode(self.group)
         if self.limits is not None:
             yield from self.limits.records()
         for word in self.argv:
