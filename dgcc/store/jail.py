@@ -283,12 +283,12 @@ class _Conversation:
     def _result(self, jail: subprocess.Popen[bytes]) -> JailResult:
         if self._verdict:
             raise self._verdict
+        if self._limits and self._group and short_of_memory(self._group):
+            raise JailLimit(self._limits.sentence("memory"))
         kind, _, rest = self._record.partition(b"\0")
         words = rest.split(b"\0")
         if kind == b"failed":
             raise JailFailed(os.fsdecode(words[0]))
-        if self._limits and self._group and short_of_memory(self._group):
-            raise JailLimit(self._limits.sentence("memory"))
         if kind == b"limit" and self._limits:
             raise JailLimit(self._limits.sentence(words[0].decode()))
         if kind != b"ok" or len(words) < 5:

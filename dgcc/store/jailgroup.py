@@ -51,7 +51,7 @@ class Groups:
         group.mkdir()
         (group / "memory.max").write_text(str(limits.memory))
         (group / "memory.oom.group").write_text("1")  # a build that lost a compiler would blame the source
-        (group / "pids.max").write_text(str(2 * limits.processes))  # past the limit, so that the jail sees it
+        (group / "pids.max").write_text(str(4 * limits.processes))  # past the limit, so that the jail sees it
         with contextlib.suppress(FileNotFoundError):  # where there is no swap
             (group / "memory.swap.max").write_text("0")
         return group

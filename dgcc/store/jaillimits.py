@@ -47,7 +47,7 @@ class Limits:
         yield b"rlimit", f"nofile={self.open_files}".encode()
         if _kernel() >= (5, 14):  # older ones count all that the user has anywhere
             # It stops what multiplies faster than the jail looks; past the limit, so that the jail sees it.
-            yield b"rlimit", f"nproc={2 * self.processes}".encode()
+            yield b"rlimit", f"nproc={4 * self.processes}".encode()
 
     def sentence(self, name: str) -> str:
         """What a jail means that ended its job for the limit `name`."""

@@ -45,7 +45,7 @@ m = mmap.mmap(-1, 1 << 30)
 while True:
     m.write(bytes(1 << 20)); m.madvise(mmap.MADV_DONTNEED)
 "''')
-job("f() {{ f | f & }}; f; sleep 9")
+job("i=0; while [ $i -lt 90 ]; do sleep 9 & i=$((i+1)); done; wait")
 thread.join()
 print(sorted(path.name for path in group.iterdir() if path.is_dir()))
 """
