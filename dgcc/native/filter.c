@@ -249,20 +249,27 @@ static void print(const char *name, scmp_filter_ctx program)
 
 int main(int argc, char **argv)
 {
-    /* A machine, its own ABI, and the 32-bit one that its CPU may run beside it. */
+    /* A machine, its own ABI, and the 32-bit one that its CPU may run beside it; 0: none. */
     static const struct { const char *machine; uint32_t wide, narrow; } machines[] = {
-        {"x86_64", SCMP_ARCH_X86_64, SCMP_ARCH_X86}, {"aarch64", SCMP_ARCH_AARCH64, SCMP_ARCH_ARM}};
+        {"x86_64", SCMP_ARCH_X86_64, SCMP_ARCH_X86}, {"aarch64", SCMP_ARCH_AARCH64, SCMP_ARCH_ARM},
+        {"i686", SCMP_ARCH_X86, 0},                  {"armv7l", SCMP_ARCH_ARM, 0},
+        {"riscv64", SCMP_ARCH_RISCV64, 0},           {"ppc64le", SCMP_ARCH_PPC64LE, 0}};
     for (size_t i = 0; argc == 2 && i < COUNT(machines); i++) {
         if (strcmp(argv[1], machines[i].machine))
             continue;
         scmp_filter_ctx which = calls(machines[i].wide), what = arguments(machines[i].wide);
-        check(seccomp_merge(which, calls(machines[i].narrow)), "merge");
-        check(seccomp_merge(what, arguments(machines[i].narrow)), "merge");
+        if (machines[i].narrow) {
+            check(seccomp_merge(which, calls(machines[i].narrow)), "merge");
+            check(seccomp_merge(what, arguments(machines[i].narrow)), "merge");
+        }
         printf("/* Made by filter.c, for %s. */\n#include <linux/filter.h>\n", argv[1]);
         print("filter_calls", which);
         print("filter_arguments", what);
         return fflush(stdout) || ferror(stdout);
     }
-    fprintf(stderr, "usage: filter MACHINE, as `uname -m` says it: x86_64 or aarch64, not %s\n", argc > 1 ? argv[1] : "");
+    fputs("usage: filter MACHINE, as `uname -m` says it; known are", stderr);
+    for (size_t i = 0; i < COUNT(machines); i++)
+        fprintf(stderr, " %s", machines[i].machine);
+    fprintf(stderr, ", not %s\n", argc > 1 ? argv[1] : "none");
     return 1;
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jail.jailplace import Place
 
-from dgcc.native.filter import write_filter
+from dgcc.native.filter import FilterError, write_filter
 from dgcc.store.jail import JailRun, Terminal, remove_scratch
 
 X86 = platform.machine() == "x86_64"
@@ -161,10 +161,16 @@ if __name__ == "__main__":
     assert outcome.text.splitlines() == ["72 72", "b'x' b'hello\\n'", "65536", "AF_INET 1"]
 
 
-@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64", "riscv64"])
 def test_the_filter_can_be_made_for(machine: str, top: Path) -> None:
     write_filter([os.environ.get("CC", "cc")], top, machine)
     made = (top / "filter_programs.h").read_text()
-    wide = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}[machine]
+    wide = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "riscv64": 0xC00000F3}[machine]
     assert f"0x{wide:08x}" in made and "filter_arguments[]" in made
-    assert 500 < made.count("{0x") < 4096  # the most instructions that a kernel takes
+    assert 400 < made.count("{0x") < 4096  # the most instructions that a kernel takes
+
+
+def test_a_machine_without_a_list_is_told_so(top: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(FilterError, match="^dgcc: the jail's filter of system calls cannot be made for vax$"):
+        write_filter([os.environ.get("CC", "cc")], top, "vax")
+    assert "known are x86_64 aarch64 " in capfd.readouterr().err
