@@ -29,7 +29,7 @@
  *   limit*       `NAME=NUMBER`; more than that ends the job. memory: bytes of all its processes and of what the
  *                private directories hold; output: bytes on disk of the upper directories, or in private directories;
  *                files: names in the upper directories; processes: threads of all of them; memory_left, scratch_left:
- *                bytes that the host must have free in memory, and where scratch is
+ *                bytes that the host must have available in memory and swap, and free where scratch is
  *   cgroup       optional directory of a control group (version 2), in which the job then is
  *   program      path, or a name looked up in the PATH of the job's environment
  *   self-test    `1`: instead of becoming the program, the job makes the file `made` in cwd, and replaces the directory

@@ -43,15 +43,21 @@ static bool read_stat(int process, struct usage *usage)
     return true;
 }
 
-/* Its share of what it has in memory: what n processes have in common counts for an nth. False if it hides that. */
+/* The bytes behind `key` in /proc/PID/smaps_rollup; 0 if it is not there. */
+static uint64_t rolled_up(const char *text, const char *key)
+{
+    const char *at = strstr(text, key);
+    return at ? strtoull(at + strlen(key), NULL, 10) * 1024 : 0;
+}
+
+/* Its share of what it has in memory: what n processes have in common counts for an nth; pages of files, which can be
+ * read again, do not count. False if it hides that. */
 static bool read_share(int process, uint64_t *bytes)
 {
     char text[2048];
-    unsigned long long kib;
-    const char *at = read_small(process, "smaps_rollup", text, sizeof text) ? strstr(text, "\nPss:") : NULL;
-    if (!at || sscanf(at, "\nPss: %llu", &kib) != 1)
+    if (!read_small(process, "smaps_rollup", text, sizeof text))
         return false;
-    *bytes = kib * 1024;
+    *bytes = rolled_up(text, "\nPss_Anon:") + rolled_up(text, "\nPss_Shmem:") + rolled_up(text, "\nSwapPss:");
     return true;
 }
 

@@ -96,7 +96,8 @@ static const char *look_at_files(const struct spec *spec, struct usage *usage)
 /* The host is short of memory: whoever uses much goes at once, the others if that does not help. */
 static bool too_short(const struct spec *spec, const struct usage *usage)
 {
-    uint64_t left = number_in(spec, "meminfo", "\nMemAvailable:", UINT64_MAX / 1024) * 1024;
+    uint64_t left = number_in(spec, "meminfo", "\nMemAvailable:", UINT64_MAX / 4096);
+    left = (left + number_in(spec, "meminfo", "\nSwapFree:", 0)) * 1024;
     if (left >= spec->most.memory_left) {
         short_looks = 0;
         return false;

@@ -27,8 +27,8 @@ class Limits:
     memory: bytes of all its processes together, what they share counted once, and of its private directories.
     output: bytes on disk of what it has written below its roots, and likewise of its private directories. files:
     names below its roots. processes: threads of all of them. open_files: of one process. seconds: from start to end.
-    memory_left, scratch_left: bytes that the host is to have available in memory, and free where scratch directories
-    are; jobs are ended when less is left.
+    memory_left, scratch_left: bytes that the host is to have available in memory and swap, and free where scratch
+    directories are; jobs are ended when less is left.
     """
 
     memory: int

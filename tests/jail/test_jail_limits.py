@@ -2,14 +2,16 @@
 
 import dataclasses
 import os
+import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jail.jailplace import Outcome, Place
 
-from dgcc.store.jail import JailDeadline, JailError, JailLimit, Limits
+from dgcc.store.jail import JailDeadline, JailError, JailLimit, Limits, probe
 from dgcc.store.jaillimits import fitted, host_limits, size
 
 MIB = 1 << 20
@@ -39,10 +41,10 @@ BOMBS = {
 }  # fmt: skip
 
 
-def ends(place: Place, script: str, limits: Limits = SMALL) -> str:
+def ends(place: Place, script: str, limits: Limits = SMALL, **changed: Any) -> str:
     """How a job ended that must not end well."""
     with pytest.raises(JailLimit) as caught:
-        place.sh(script, limits=limits)
+        place.sh(script, limits=limits, **changed)
     return str(caught.value)
 
 
@@ -92,6 +94,24 @@ def test_what_takes_no_room_is_not_counted(place: Place) -> None:
         limits=SMALL,
     )
     assert outcome.text == "well\n"
+
+
+def test_pages_of_files_can_be_had_again(place: Place) -> None:
+    """As a linker maps its inputs."""
+    with (place.lower / "input").open("wb") as file:
+        file.write(b"x" * (400 * MIB))
+    script = "import mmap, os, time; m = mmap.mmap(os.open('input', 0), 0, prot=1); print(m.find(b'y')); time.sleep(0.3)"
+    assert place.sh(f'/usr/bin/python3 -c "{script}"', limits=SMALL).text == "-1\n"
+
+
+def test_what_is_written_in_memory_is_memory(place: Place) -> None:
+    with tempfile.TemporaryDirectory(prefix="dgcc-test-", dir="/dev/shm") as name:
+        if probe(Path(name)) is None:  # elsewhere scratch directories lie on a disk
+            scratch = Path(name) / "scratch"
+            scratch.mkdir()
+            limits = dataclasses.replace(SMALL, memory=100 * MIB)
+            said = ends(place, "head -c 150M /dev/zero > x; sleep 9", limits, scratch=scratch)
+            assert said == "the job used more than 100 MiB of memory"
 
 
 def test_open_files(place: Place) -> None:

@@ -4,12 +4,13 @@ import dataclasses
 import os
 import socket
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from slave.jobkit import Slave
+from slave.jobkit import Done, Slave
 from slave.systemkit import copy_in, with_libraries
 
 from dgcc.corba import DGCC
@@ -54,7 +55,12 @@ def slave(top: Path, tools: Path) -> Iterator[Slave]:
     ],
 )
 def test_a_limit_is_the_hosts_trouble(slave: Slave, script: str, said: str) -> None:
+    neighbours: list[Done] = []
+    neighbour = threading.Thread(target=lambda: neighbours.append(slave.sh("sleep 1; cat a.c", PROJECT)))
+    neighbour.start()
     result = slave.sh(script, PROJECT).result
+    neighbour.join()
+    assert [(done.result.how, done.text) for done in neighbours] == [(DGCC.ENDED, "int a;\n")]
     assert result.how == DGCC.HOST_FAILED and result.trouble == said, result.trouble
     assert not result.files
     done = slave.sh("cat a.c; echo > made", PROJECT)  # the next is none the worse
