@@ -100,7 +100,7 @@ def test_pages_of_files_can_be_had_again(place: Place) -> None:
     """As a linker maps its inputs."""
     with (place.lower / "input").open("wb") as file:
         file.write(b"x" * (400 * MIB))
-    script = "import mmap, os, time; m = mmap.mmap(os.open('input', 0), 0, prot=1); print(m.find(b'y')); time.sleep(0.3)"
+    script = "import mmap, os, time; m = mmap.mmap(os.open('input', 0), 0, prot=1); print(m.find(b'y')); time.sleep(.3)"
     assert place.sh(f'/usr/bin/python3 -c "{script}"', limits=SMALL).text == "-1\n"
 
 
