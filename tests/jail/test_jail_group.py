@@ -41,7 +41,7 @@ thread.start()
 # What was touched and let go: no process has it mapped, and nobody but the group counts it.
 job('''exec /usr/bin/python3 -c "
 import mmap
-m = mmap.mmap(-1, 1 << 30)
+m = mmap.mmap(-1, 1 << 29)
 while True:
     m.write(bytes(1 << 20)); m.madvise(mmap.MADV_DONTNEED)
 "''')
