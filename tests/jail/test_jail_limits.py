@@ -15,7 +15,7 @@ from dgcc.store.jail import JailDeadline, JailError, JailLimit, Limits, probe
 from dgcc.store.jaillimits import fitted, host_limits, size
 
 MIB = 1 << 20
-SMALL = Limits(memory=300 * MIB, output=200 * MIB, files=4000, processes=150, open_files=99, seconds=60)
+SMALL = Limits(memory=300 * MIB, output=200 * MIB, files=1500, processes=150, open_files=99, seconds=60)
 PYTHON = "exec /usr/bin/python3 -c"
 
 MEMORY, OUTPUT = "the job used more than 300 MiB of memory", "the job wrote more than 200 MiB"
@@ -29,7 +29,7 @@ BOMBS = {
     "/dev/shm": ("for i in 1 2 3; do head -c 90M /dev/zero > /dev/shm/$i; done; sleep 9", OUTPUT),
     "one file": ("yes > x", OUTPUT),
     "a file without a name": ("exec 3>x; rm x; yes >&3", OUTPUT),
-    "many small files": (f"{PYTHON} 'for i in range(9**9): open(str(i), \"w\")'", "the job made more than 4000 files"),
+    "many small files": (f"{PYTHON} 'for i in range(9**9): open(str(i), \"w\")'", "the job made more than 1500 files"),
     "files in a closed directory": (
         f"{PYTHON} 'import os; os.mkdir(\"d\"); os.chdir(\"d\"); f = open(\"x\", \"wb\"); os.chmod(\".\", 0)\n"
         "while f.write(bytes(1 << 20)): pass'", OUTPUT),
