@@ -1,4 +1,4 @@
-"""What can go wrong with a job on a slave: three types of failure, and the type alone says what follows."""
+"""What can go wrong with a job on a slave: types of failure, and the type alone says what follows."""
 
 from typing import ClassVar
 
@@ -26,6 +26,12 @@ class HostFailed(Failure):
     """The slave could not run the job, or is not heard of: connection, lease, deadline, disk, jail."""
 
     kind, rests, elsewhere, confirmed = "host", True, True, False
+
+
+class OverLimit(HostFailed):
+    """The job went beyond what the slave lets a job use. The slave is well, and another may have more."""
+
+    kind, rests = "limit", False
 
 
 class ProtocolFailed(Failure):

@@ -168,15 +168,18 @@ class Overseer:
         host.failures = 0
         return self._match(now)
 
-    def failed(self, slave: int, job: int, why: str, now: float, *, elsewhere: bool) -> list[Action] | None:
+    def failed(
+        self, slave: int, job: int, why: str, now: float, elsewhere: bool = True, rests: bool = True
+    ) -> list[Action] | None:
         """The slave could not run the job, through no fault of the job's. None as for `done`.
 
-        Unless it may go `elsewhere` the job is the caller's again, as after `done`.
+        Unless it may go `elsewhere` the job is the caller's again, as after `done`. `rests`: the slave is not well.
         """
         host = self._take_back(slave, job)
         if host is None:
             return None
-        self._rest(host, why, now)
+        if rests:
+            self._rest(host, why, now)
         if elsewhere:
             return self._again(job, slave, f"{host.name}: {why}") + self._match(now)
         del self._jobs[job]

@@ -32,7 +32,7 @@ class Tally:
     def add(self, failure: Failure) -> None:
         """Count a failure."""
         self.failures[failure.kind] += 1
-        if failure.rests:
+        if not failure.confirmed:
             self.trouble = str(failure)
 
 

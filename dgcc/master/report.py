@@ -105,7 +105,7 @@ class Report:
             lines.append(f"lost: {', '.join(lost)}")
         for name, tally in sorted(self.slaves.items()):
             if tally.trouble:
-                count = tally.failures["host"] + tally.failures["protocol"]
+                count = tally.failures.total() - tally.failures["command"]
                 jobs_failed = f"{count} job{'' if count == 1 else 's'}"
                 lines.append(f"trouble: {name} failed {jobs_failed}, the last by: {tally.trouble}")
         for fallback in self.fallbacks[:_SHOWN_FALLBACKS]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dgcc.corba import CORBA, DGCC
-from dgcc.master.failures import CommandFailed, Failure, HostFailed, ProtocolFailed
+from dgcc.master.failures import CommandFailed, Failure, HostFailed, OverLimit, ProtocolFailed
 from dgcc.master.joblist import Job, JobList, State
 from dgcc.master.orders import Orders
 from dgcc.master.overseer import Action, GoHome, Overseer, Send, Withdraw
@@ -23,6 +23,9 @@ from dgcc.naming.deadlines import deadlines
 
 # A job that lacked something is sent again with it, so often in all.
 _ATTEMPTS = 4
+_FAILURES: dict[Any, type[Failure]] = {
+    DGCC.HOST_FAILED: HostFailed, DGCC.OVER_LIMIT: OverLimit, DGCC.PROTOCOL_FAILED: ProtocolFailed,
+}  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -211,8 +214,8 @@ class Shipping:
     def _fail(self, job: Job, lease: int, failure: Failure) -> None:
         """A slave has not brought a job to a good end: do what the type of failure says."""
         now, why = time.monotonic(), str(failure)
-        actions = (self._overseer.failed(lease, job.id, why, now, elsewhere=failure.elsewhere) if failure.rests
-                   else self._overseer.done(lease, job.id, now))  # fmt: skip
+        actions = (self._overseer.done(lease, job.id, now) if failure.confirmed else
+                   self._overseer.failed(lease, job.id, why, now, failure.elsewhere, failure.rests))  # fmt: skip
         if actions is None:
             return  # it is with another slave by now
         link = self._registry.get(lease)
@@ -230,7 +233,7 @@ class Shipping:
         """Take a result that is waited for. Raises Failure."""
         lease = link.lease
         if result.how is not DGCC.ENDED:
-            raise (ProtocolFailed if result.how is DGCC.PROTOCOL_FAILED else HostFailed)(result.trouble)
+            raise _FAILURES[result.how](result.trouble)
         link.tally.jobs += 1
         link.tally.cpu_s += result.cpu_s
         job.ran, job.wall_s, job.cpu_s = link.name, result.wall_s, result.cpu_s

@@ -21,6 +21,7 @@ from dgcc.store.jail import (
     Bind,
     JailCancelled,
     JailFailed,
+    JailLimit,
     JailResult,
     JailRun,
     JailSpec,
@@ -91,7 +92,7 @@ class Runner:
         the master to fetch, by their index in the result. `lock` guards `running`.
         """
         result = failed_result(job.id, "")
-        scratch, protocol = None, False
+        scratch, how = None, DGCC.HOST_FAILED
         try:
             with self._environments.use(job.environments, session.source) as system:
                 result.received += system.received
@@ -127,7 +128,9 @@ class Runner:
         except JailCancelled:
             trouble = "the job was cancelled"
         except (ProtocolTrouble, BadDigest, BadPath, BadSpec, BadVersion, UnknownLayer) as error:
-            protocol, trouble = True, str(error)
+            how, trouble = DGCC.PROTOCOL_FAILED, str(error)
+        except JailLimit as error:
+            how, trouble = DGCC.OVER_LIMIT, str(error)
         except StoreError as error:
             trouble = str(error)
         except CORBA.SystemException as error:
@@ -137,10 +140,7 @@ class Runner:
         except Exception as error:
             log.exception("a mistake of the slave's over job %d", job.id)
             trouble = f"a mistake of the slave's ({type(error).__name__})"
-        result = failed_result(job.id, trouble)
-        if protocol:
-            result.how = DGCC.PROTOCOL_FAILED
-        return result, scratch, {}
+        return failed_result(job.id, trouble, how), scratch, {}
 
     def _spec(self, job: Any, host: str, place: Path, system: Sequence[Path], mirrors: list[Mirror]) -> JailSpec:
         layers = tuple(

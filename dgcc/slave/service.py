@@ -347,7 +347,7 @@ class Slave(DGCC__POA.Slave):
         self._ended.put(session)
 
     def _in_jails(self, session: Session) -> bool:
-        """Whether a job of this session has a process. Others wait for content, and then see that they are cancelled."""
+        """Whether a job of this session has a process; others wait for content, and see later that it is over."""
         with self._lock:
             return any(running.jail is not None for running in session.running.values())
 

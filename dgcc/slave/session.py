@@ -22,10 +22,10 @@ _REFUSED_WITHIN_S = 1.0
 log = logging.getLogger(__name__)
 
 
-def failed_result(job: int, trouble: str) -> Any:
+def failed_result(job: int, trouble: str, how: Any = DGCC.HOST_FAILED) -> Any:
     """A DGCC.Result of a job that this slave could not run, whatever bytes are in `trouble`."""
     text = trouble.encode("utf-8", "backslashreplace").decode()
-    return DGCC.Result(job, DGCC.HOST_FAILED, text, 0, 0, 0.0, 0.0, 0, time.time_ns(), 0, [], [])
+    return DGCC.Result(job, how, text, 0, 0, 0.0, 0.0, 0, time.time_ns(), 0, [], [])
 
 
 class ProtocolTrouble(Exception):

@@ -1,8 +1,10 @@
 """Slaves that die, stop and leave in the middle of jobs, alone and all at once."""
 
+import itertools
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from chaos.chaoskit import FULL, WAITS, Chaos, jails_asleep, lives, slow_project, stopped_for
@@ -92,3 +94,23 @@ def test_a_slave_ends_at_once_although_its_master_has_stopped(place: Chaos):
     assert time.monotonic() - began < 4 * WAITS.goodbye + 1
     master.send_signal(signal.SIGCONT)
     place.survived(place.farm.finish(master, 60))
+
+
+def hungry_project(project: Path, count: int, seconds: float) -> None:
+    """The first compile takes some 600 MB, for a string literal of which only the length is used."""
+    slow_project(project, count, seconds)
+    letters = "ABCDEFGHIJK"
+    lines = [f'#define {letters[0]} "0123456789abcdef"']
+    lines += [f"#define {b} {a} {a} {a} {a}" for a, b in itertools.pairwise(letters)]
+    (project / "f0.c").write_text("\n".join([*lines, '#include "shared.h"', "int f0 = sizeof(K K) + SHARED;"]) + "\n")
+
+
+def test_a_job_that_takes_too_much_memory_runs_at_home_and_its_slaves_stay_in_use(place: Chaos):
+    for name in ("a", "b"):
+        place.farm.stop_slave(name)
+        place.farm.start_slave(name, "--job-memory", "200M", slots=2)
+    place.plan(hungry_project, 8, 0.3)
+    built = place.farm.master(place.project)
+    place.survived(built, said=["fallback: f0.o: ", "of memory", "2 hosts tried", "trouble: a failed 1 job"])
+    assert built.jobs["remote"] == 7 and built.jobs["fallback"] == 1
+    assert built.report["slaves"]["a"]["failures"] == {"limit": 1}

@@ -88,7 +88,7 @@ def test_a_job_without_an_answer_is_taken_back():
 def test_after_its_rest_a_slave_is_on_trial_with_one_job():
     overseer = farm(3)
     overseer.ready(1, 0.0)
-    overseer.failed(1, 1, "disk full", 0.0, elsewhere=True)
+    overseer.failed(1, 1, "disk full", 0.0)
     for job in (2, 3, 4):
         assert overseer.ready(job, 0.5) == []
     assert overseer.tick(1.0) == [Send(2, 1)]
@@ -101,10 +101,10 @@ def test_jobs_go_home_when_no_slave_can_take_them_soon():
     now = 0.0
     for job in (1, 2, 3):
         overseer.ready(job, now)
-        overseer.failed(1, job, "disk full", now, elsewhere=True)
+        overseer.failed(1, job, "disk full", now)
         now = overseer.wakeup(now)
     overseer.ready(4, now)
-    overseer.failed(1, 4, "disk full", now, elsewhere=True)  # rests for 8 seconds now, longer than the grace of 5
+    overseer.failed(1, 4, "disk full", now)  # rests for 8 seconds now, longer than the grace of 5
     assert overseer.ready(5, now) == [GoHome(5, "s1 rests after: disk full")]
 
 
@@ -116,6 +116,13 @@ def test_nonsense_sends_the_job_home_and_the_slave_to_rest():
     assert overseer.ready(2, 0.1) == [Send(2, 3 - slave)]
 
 
+def test_a_slave_whose_job_went_too_far_does_not_rest():
+    overseer = farm(1, 1)
+    slave = overseer.ready(1, 0.0)[0].slave
+    assert overseer.failed(slave, 1, "too much memory", 0.0, rests=False) == [Send(1, 3 - slave)]
+    assert overseer.ready(2, 0.0) == [Send(2, slave)]
+
+
 def test_a_failing_host_rests_longer_each_time():
     overseer = farm(1)
     rests = []
@@ -124,14 +131,14 @@ def test_a_failing_host_rests_longer_each_time():
         overseer.ready(job, now)
         assert overseer.holder(job) == 1
         home = [GoHome(job, "s1: disk full; there is no other slave")]
-        assert overseer.failed(1, job, "disk full", now, elsewhere=True) == home
+        assert overseer.failed(1, job, "disk full", now) == home
         until = overseer.wakeup(now)
         rests.append(until - now)
         now = until
     assert rests == [1.0, 2.0, 4.0, 8.0]
     overseer.ready(9, now)
     overseer.done(1, 9, now)
-    assert overseer.failed(1, 9, "late", now, elsewhere=True) is None
+    assert overseer.failed(1, 9, "late", now) is None
     assert overseer.wakeup(now) is None
 
 
