@@ -65,6 +65,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: it is no text in UTF-8 (at byte {error.start + 1})") from error
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: its values are nested too deeply") from error
 
 
 def _text(path: Path) -> bytes:

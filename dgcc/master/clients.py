@@ -175,8 +175,9 @@ class Client(asyncio.Protocol):
             self.state = ClientState.WAITING
             events.on_request(self, self.request)
         elif kind == Kind.STATUS and self.state is ClientState.CONFIRMING:
+            status = wire.decode_status(payload)  # first: a client that sends nonsense instead is one that has gone
             self.state = ClientState.ENDED
-            events.on_confirmed(self, wire.decode_status(payload))
+            events.on_confirmed(self, status)
         elif kind == Kind.FAILED and self.state is ClientState.CONNECTED:
             events.on_failed(*wire.decode_failed(payload))
         else:

@@ -13,9 +13,10 @@ from dgcc.corba import DGCC
 from dgcc.master.failures import ProtocolFailed
 from dgcc.master.registry import SlaveLink
 from dgcc.master.trees import Trees
+from dgcc.store.descent import components
 from dgcc.store.digests import TICK_NS
 from dgcc.store.entry import Entry, Kind, Output
-from dgcc.store.errors import BadOutput, StoreError
+from dgcc.store.errors import BadOutput, StoreError, shown
 from dgcc.store.layer import Layer
 from dgcc.store.wire import entry_from_wire
 from dgcc.store.writeback import set_attributes, write_outputs
@@ -26,10 +27,52 @@ _AFTER_NS = 1_000_000_000  # a slave's clock may be set while a job runs
 
 # What a job may have written in all, in bytes; no slave may fill this machine's disk.
 _MOST_OUTPUT = 4 << 30
+# The largest values that a Result may have, by member.
+_MOST = {"exit_code": 255, "signal_": 64, "cpu_s": 1e9, "wall_s": 1e9, "started_ns": 1 << 62}
+_TROUBLE_MAX = 4096
 
 
 class HomeTrouble(Exception):
     """This machine cannot take a result over, as when its disk is full; the message says why."""
+
+
+def checked(result: Any) -> Any:
+    """A DGCC.Result as it came; or, where it makes no sense, one that says so: a failure of the protocol.
+
+    From here on numbers are in their ranges, outputs lie below their roots, each once, and `trouble` can be printed.
+    """
+    try:
+        _check(result)
+    except (ProtocolFailed, StoreError) as error:
+        return DGCC.Result(result.id, DGCC.PROTOCOL_FAILED, f"its result makes no sense: {error}", 0, 0, 0.0, 0.0, 0,
+                           result.started_ns, 0, [], [])  # fmt: skip
+    result.trouble = printable(result.trouble, _TROUBLE_MAX)
+    return result
+
+
+def printable(text: str, longest: int) -> str:
+    """What a peer said, as it may be shown on a terminal."""
+    return shown(text[:longest].encode("utf-8", "backslashreplace"))
+
+
+def _check(result: Any) -> None:
+    for name, most in _MOST.items():
+        value = getattr(result, name)
+        if not 0 <= value <= most:  # nor a NaN
+            raise ProtocolFailed(f"its {name} is {value}")
+    if any(chunk.fd not in (1, 2) for chunk in result.stdio):
+        raise ProtocolFailed("it has output for a descriptor other than stdout and stderr")
+    paths = set()
+    for output in result.files:
+        path, size = output.what.path, len(output.data)
+        components(path)
+        entry = entry_from_wire(output.what)
+        place = output.root, path, entry.kind is Kind.GONE  # a directory that became a file goes, and comes
+        if place in paths:
+            raise ProtocolFailed(f"it has '{shown(path)}' twice")
+        paths.add(place)
+        if (entry.kind is not Kind.FILE and (size or entry.size or output.touched)) or size not in (0, entry.size):
+            raise ProtocolFailed(f"'{shown(path)}' comes with {size} bytes, as a {entry.kind.value} of {entry.size}")
 
 
 def is_large(output: Any) -> bool:
@@ -43,9 +86,12 @@ def fetch_large(link: SlaveLink, result: Any, directory: Path) -> dict[int, Path
     Blocks; raises ProtocolFailed for content that is not what the result announces, HomeTrouble where it has no
     room here, CORBA.Exception.
     """
-    size = sum(output.what.size for output in result.files)
-    if size > _MOST_OUTPUT:
-        raise ProtocolFailed(f"it announced {size >> 20} MiB of output, more than {_MOST_OUTPUT >> 20}")
+    announced = sum(output.what.size for output in result.files if is_large(output))
+    if announced > _MOST_OUTPUT:
+        raise ProtocolFailed(f"it announced {announced >> 20} MiB of output, more than {_MOST_OUTPUT >> 20}")
+    place = os.statvfs(directory)
+    if announced > place.f_bavail * place.f_frsize:
+        raise HomeTrouble(f"there are {announced} bytes of outputs, and {directory} has no room for them")
     fetched: dict[int, Path] = {}
     try:
         for index, output in enumerate(result.files):
@@ -69,13 +115,13 @@ def _fetch(link: SlaveLink, job: int, index: int, what: Any, file: Any) -> None:
     at = 0
     while at < what.size:
         piece = link.bulk.output(link.lease, job, index, at, DGCC.PIECE)
-        if not piece or len(piece) > DGCC.PIECE:
+        if len(piece) != min(DGCC.PIECE, what.size - at):
             break
         digest.update(piece)
         file.write(piece)
         at += len(piece)
     if at != what.size or digest.digest() != what.digest:
-        raise ProtocolFailed(f"it sent other content for '{os.fsdecode(what.path)}' than it announced")
+        raise ProtocolFailed(f"it sent other content for '{shown(what.path)}' than it announced")
 
 
 def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
@@ -87,17 +133,20 @@ def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
     now = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
     run = range(result.started_ns - TICK_NS, result.started_ns + int(result.wall_s * 1e9) + _AFTER_NS)
     for index, output in enumerate(result.files):
-        entry = entry_from_wire(output.what)
+        try:
+            entry = entry_from_wire(output.what)
+        except StoreError as error:
+            raise ResultError(str(error)) from error
         if entry.kind in (Kind.FILE, Kind.SYMLINK) and entry.mtime_ns in run:
             entry = dataclasses.replace(entry, mtime_ns=now)
         if output.touched:
             layer = trees.layer_of(output.root)
             if layer is None:
-                raise ProtocolFailed(f"it touched below '{os.fsdecode(output.root)}', which is none of the roots")
+                raise ProtocolFailed(f"it touched below '{shown(output.root)}', which is none of the roots")
             _touch(layer, entry)
             continue
         if index not in large and entry.size and hashlib.sha256(output.data).digest() != entry.digest:
-            raise ProtocolFailed(f"the content of '{os.fsdecode(entry.path)}' is not what it announced")
+            raise ProtocolFailed(f"the content of '{shown(entry.path)}' is not what it announced")
         spool = os.fsencode(large[index]) if index in large else b""
         by_root.setdefault(output.root, []).append(Output(entry, output.data, spool))
     for root, outputs in by_root.items():
@@ -121,4 +170,4 @@ def _touch(layer: Layer, entry: Entry) -> None:
     except BadOutput as error:
         raise ProtocolFailed(str(error)) from error
     except (StoreError, OSError) as error:
-        raise HomeTrouble(f"'{os.fsdecode(entry.path)}' cannot be touched: {error}") from error
+        raise HomeTrouble(f"'{shown(entry.path)}' cannot be touched: {error}") from error

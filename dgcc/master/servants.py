@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from dgcc.corba import CORBA, DGCC, DGCC__POA, set_call_timeout
+from dgcc.master.results import checked, printable
 from dgcc.naming.deadlines import deadlines, milliseconds
 from dgcc.store.wire import blobs_to_wire, errors_to_wire
+
+_NAME_MAX = 255
 
 
 class Handlers(Protocol):
@@ -75,6 +78,9 @@ class RegistryServant(DGCC__POA.SlaveRegistry):
 
     def enlist(self, info: Any, who: Any) -> Any:
         """See the IDL."""
+        if who is None or not info.name or info.name != printable(info.name, _NAME_MAX):
+            raise DGCC.Refused("a slave needs a reference, and a name that is short and can be printed")
+        info.version, info.machine = printable(info.version, _NAME_MAX), printable(info.machine, _NAME_MAX)
         # A reference carries its own call timeout, so long calls need one of their own.
         bulk = self._orb.string_to_object(self._orb.object_to_string(who))._narrow(DGCC.Slave)
         set_call_timeout(bulk, milliseconds(deadlines().bulk))
@@ -101,7 +107,7 @@ class OverseerServant(DGCC__POA.Overseer):
 
     def done(self, lease: int, what: Any) -> None:
         """See the IDL."""
-        self._gate.call(self._handlers.done, lease, what)
+        self._gate.call(self._handlers.done, lease, checked(what))
 
 
 class SourceServant(DGCC__POA.Source):

@@ -16,6 +16,7 @@ From the master:
 - OUT, ERR: bytes for stdout, stderr. EXIT: u32 code. SIGNALED: u32 signal.
 """
 
+import os
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
@@ -107,7 +108,7 @@ def decode_request(payload: bytes) -> Request:
     """Read the payload of a REQUEST.
 
     Raises:
-        WireError: it is of another version, truncated, or has bytes left over.
+        WireError: it is of another version, truncated, has bytes left over, or NUL in a string.
     """
     if len(payload) < _REQUEST.size:
         raise WireError(f"a request of {len(payload)} bytes is too short")
@@ -129,7 +130,10 @@ def decode_request(payload: bytes) -> Request:
         if at + length > len(payload):
             raise WireError(f"a request ends at byte {len(payload)}, inside {length} bytes at {at}")
         at += length
-        return payload[at - length : at]
+        taken = payload[at - length : at]
+        if b"\0" in taken:
+            raise WireError(f"a request has a NUL inside the {length} bytes before {at}")
+        return taken
 
     def values() -> tuple[bytes, ...]:
         count = number()
@@ -147,11 +151,11 @@ def decode_request(payload: bytes) -> Request:
 
 
 def decode_status(payload: bytes) -> int:
-    """Read the payload of a STATUS: a wait status. Raises WireError for one of another size."""
+    """Read the payload of a STATUS: a wait status. Raises WireError for one of another size, or of no end."""
     if len(payload) != _I32.size:
         raise WireError(f"a status of {len(payload)} bytes, not {_I32.size}")
     (status,) = _I32.unpack(payload)
-    return status
+    return _ended(status)
 
 
 def decode_failed(payload: bytes) -> tuple[int, int]:
@@ -160,7 +164,13 @@ def decode_failed(payload: bytes) -> tuple[int, int]:
         raise WireError(f"a failure report of {len(payload)} bytes, not {_FAILED.size}")
     version, pid, status = _FAILED.unpack(payload)
     _expect_version(version)
-    return pid, status
+    return pid, _ended(status)
+
+
+def _ended(status: int) -> int:
+    if status >> 16 or not (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
+        raise WireError(f"{status:#x} is not the wait status of a process that has ended")
+    return status
 
 
 def _expect_version(version: int) -> None:

@@ -71,8 +71,12 @@ static void obey(int master, const struct original *command)
         uint32_t length = wire_read_u32(header);
         switch (header[4]) {
         case WIRE_LOCAL:
+            if (length)
+                return;
             run_in_place(command);
         case WIRE_CONFIRM: {
+            if (length)
+                return;
             int status = run_as_child(command);
             wire_u32(wire_header(answer, 4, WIRE_STATUS), (uint32_t)status);
             send_whole(master, answer, sizeof answer);
@@ -89,8 +93,11 @@ static void obey(int master, const struct original *command)
                 return;
             if (!read_whole(master, number, 4))
                 end_with_master();
-            end_with(header[4] == WIRE_EXIT ? status_of_exit(wire_read_u32(number))
-                                            : status_of_signal(wire_read_u32(number)));
+            if (header[4] == WIRE_EXIT && wire_read_u32(number) <= 0xff)
+                end_with(status_of_exit(wire_read_u32(number)));
+            if (header[4] == WIRE_SIGNALED && wire_is_signal(wire_read_u32(number)))
+                end_with(status_of_signal(wire_read_u32(number)));
+            return; /* taken for a status, another number could be success */
         default:
             return;
         }

@@ -56,6 +56,11 @@ static inline int status_of_exit(uint32_t code)
     return (int)(code & 0xff) << 8;
 }
 
+static inline int wire_is_signal(uint32_t number)
+{
+    return number >= 1 && number <= 64;
+}
+
 static inline int status_of_signal(uint32_t number)
 {
     return (int)(number & 0x7f);

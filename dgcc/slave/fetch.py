@@ -54,7 +54,9 @@ def listing(source: LayerSource, key: bytes) -> list[Entry]:
     version = 0
     while True:
         page = source.changes(layer, version)
-        if not version <= page.upto <= page.latest <= _MOST_ENTRIES or (page.upto == version != page.latest):
+        # Its version is the number of its entries, so each step of it must have come with one.
+        told = page.upto == version + len(page.entries)
+        if not told or not page.upto <= page.latest <= _MOST_ENTRIES or page.upto == version != page.latest:
             raise ProtocolTrouble(f"{layer}: asked for entries from {version} on, got {page.upto} of {page.latest}")
         entries += page.entries
         version = page.upto

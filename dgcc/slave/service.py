@@ -30,6 +30,9 @@ from dgcc.store.jaillimits import Limits, host_limits
 
 _HEARTBEAT_S = 1.0
 _JAILS_END_S = 5.0
+_INVITATIONS = 16  # masters that this slave registers with at once
+_BEYOND = 1 << 62  # no file is as large, and the system takes the number
+_MOST_WAITING = 10_000  # jobs of one master; those we know send as many as there are slots
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,7 @@ class Slave(DGCC__POA.Slave):
         self._registering: set[str] = set()  # names of masters that are being registered with
         self._refusals: dict[str, str] = {}  # masters that will not have this slave, and why
         self._naming_trouble = ""  # what was last said about the Naming Service
+        self._invited = threading.Semaphore(_INVITATIONS)
         self._over = over
         third = options.store_limit // 3
         self._blobs = BlobStore(options.store / "blobs", third)
@@ -152,7 +156,15 @@ class Slave(DGCC__POA.Slave):
 
     def invite(self, who: Any) -> None:
         """See the IDL."""
-        _aside("register", self._register, who)
+        # More at once than there can be masters are nobody's; one that is left out is found by its binding.
+        if who is not None and self._invited.acquire(blocking=False):
+            _aside("register", self._answer, who)
+
+    def _answer(self, who: Any) -> None:
+        try:
+            self._register(who)
+        finally:
+            self._invited.release()
 
     def _session(self, lease: int) -> Session:
         with self._lock:
@@ -163,16 +175,22 @@ class Slave(DGCC__POA.Slave):
 
     def run(self, lease: int, what: Any) -> None:
         """See the IDL."""
-        self._jobs.put(self._session(lease), what)
+        session = self._session(lease)
+        if len(self._jobs.waiting(session)) >= _MOST_WAITING:
+            raise DGCC.Refused(f"{_MOST_WAITING} jobs of this master wait here already")
+        self._jobs.put(session, what)
 
     def cancel(self, lease: int, which: list[int]) -> None:
         """See the IDL."""
         session = self._session(lease)
-        waiting = self._jobs.withdraw(session, which)
+        wanted = set(which)
+        waiting = self._jobs.withdraw(session, wanted)
         with self._lock:
-            # One that has just been taken up is not among the running yet.
-            session.cancelled.update(set(which) - set(waiting))
-        self._kill(session, which)
+            # One that has just been taken up is not among the running yet; it is one of the newest.
+            session.cancelled |= wanted.difference(waiting)
+            if len(session.cancelled) > _MOST_WAITING:
+                session.cancelled = set(sorted(session.cancelled)[-_MOST_WAITING:])
+        self._kill(session, wanted)
 
     def _kill(self, session: Session, which: Collection[int] | None) -> None:
         with self._lock:
@@ -190,7 +208,7 @@ class Slave(DGCC__POA.Slave):
         if kept is None or index not in kept[1]:
             raise DGCC.UnknownOutput()
         with kept[1][index].open("rb") as content:
-            content.seek(offset)
+            content.seek(min(offset, _BEYOND))
             return content.read(min(count, DGCC.PIECE))
 
     def release(self, lease: int, job: int) -> None:

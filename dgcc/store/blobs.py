@@ -5,6 +5,7 @@ what a crash left in `incoming` is removed when the store is opened. How long ag
 file's mtime.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -145,6 +146,12 @@ class BlobStore:
         return data
 
     # ---- Writing -------------------------------------------------------------------------------------------
+
+    def expect_room(self, size: int) -> None:
+        """Raise OSError (ENOSPC) if content of so many bytes will not fit onto the disk anyway."""
+        place = os.statvfs(self._directory)
+        if size > place.f_bavail * place.f_frsize:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(self._directory))
 
     def put(self, digest: bytes, data: bytes) -> None:
         """Keep content. Raises BadDigest if it is not what the digest names."""

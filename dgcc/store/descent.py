@@ -11,11 +11,17 @@ from dgcc.store.errors import BadPath, shown
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+_NAME_MAX, _PATH_MAX = 255, 4096  # linux/limits.h; the latter counts the NUL at the end
+
+
 def components(path: bytes) -> list[bytes]:
-    """Split a relative path; raises BadPath for an absolute one, and for '.', '..', empty parts and NUL."""
+    """Split a relative path; raises BadPath for an absolute one, and for '.', '..', empty parts, NUL and what is
+    longer than the system takes."""
     parts = path.split(b"/")
     if b"\0" in path or any(part in (b"", b".", b"..") for part in parts):
-        raise BadPath(f"{shown(path)!r} is no path below a root: absolute, or with '.', '..', '//' or NUL")
+        raise BadPath(f"{shown(path[:100])!r} is no path below a root: absolute, or with '.', '..', '//' or NUL")
+    if len(path) >= _PATH_MAX or any(len(part) > _NAME_MAX for part in parts):
+        raise BadPath(f"'{shown(path[:100])}...' is longer than a path may be: {len(path)} bytes")
     return parts
 
 

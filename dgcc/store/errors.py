@@ -17,6 +17,10 @@ class BadPath(StoreError):
     """A path that no entry may have, or that would lead through something that is not a directory."""
 
 
+class BadEntry(BadPath):
+    """What is said to lie at a path cannot: it has a mode, size, digest or link that nothing has."""
+
+
 class BadDigest(StoreError):
     """Content does not have the digest that it was sent under."""
 

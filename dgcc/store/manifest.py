@@ -30,7 +30,7 @@ def take(path: Path) -> dict[bytes, Entry] | None:
         }
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, AttributeError, OSError):
+    except (ValueError, TypeError, AttributeError, OSError, RecursionError):
         path.unlink(missing_ok=True)
         return None
 

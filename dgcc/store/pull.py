@@ -14,6 +14,9 @@ from dgcc.store.errors import BadDigest, UnknownBlob
 BATCH = 512
 """Blobs asked for in one request."""
 
+# What a frame may make the reader set aside, in bytes: a little more than PIECE, as any compressor of one piece needs.
+_WINDOW = 8 << 20
+
 _own = threading.local()
 
 
@@ -99,14 +102,15 @@ def _fetch(source: BlobSource, sizes: dict[bytes, int], blobs: BlobStore, lost: 
 
 def _fetch_large(source: BlobSource, digest: bytes, size: int, blobs: BlobStore) -> int:
     received = 0
+    blobs.expect_room(size)
     with blobs.writer(digest) as writer:
         while (rest := size - writer.size) > 0:
             count = min(PIECE, rest)
             piece = source.piece(digest, writer.size, count)
             received += len(piece.data)
             data = _unpacked(piece.data, count) if piece.compressed else piece.data
-            if not data:
-                break
+            if len(data) != count:  # only the end may be short, and no piece longer
+                raise BadDigest(f"{digest.hex()} was to have {size} bytes; at {writer.size} came {len(data)}")
             writer.write(data)
     return received
 
@@ -115,7 +119,7 @@ def _unpacked(data: bytes, size: int) -> bytes:
     """Decompress one zstd frame of `size` bytes, neither more nor less. Raises BadDigest."""
     decompressor = getattr(_own, "decompressor", None)
     if decompressor is None:
-        decompressor = _own.decompressor = zstandard.ZstdDecompressor()
+        decompressor = _own.decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
     try:
         # The frame's own word would otherwise decide how much memory is taken.
         if zstandard.frame_content_size(data) not in (-1, size):

@@ -78,7 +78,7 @@ class TreeSource:
             try:
                 with _opened(index.root, path) as (file, status):
                     if self._is_still(digest, stamp_of(status), index, path):
-                        return os.pread(file, count, offset)
+                        return os.pread(file, count, offset) if offset < status.st_size else b""
             except (OSError, BadPath):
                 pass
             index.suspect(path)

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dgcc.store.entry import Entry, Page
-from dgcc.store.errors import BadVersion, shown
+from dgcc.store.errors import BadVersion, StoreError, shown
 from dgcc.store.mirror import Mirror
 from dgcc.store.pull import BlobSource, pull_what_there_is
 
 log = logging.getLogger(__name__)
 
 _ROUNDS = 4
+# Of one answer to "what has changed": a source that never comes to an end would fill this host.
+_MOST_PAGES = 20_000
+_MOST_ENTRIES = 5_000_000
 _PAUSE_S = 0.02
 
 
@@ -44,7 +47,7 @@ def follow(
     """
     if since == 0:
         mirror.begin_full()
-    version, received, rounds = since, 0, 0
+    version, received, rounds, pages, told = since, 0, 0, 0, 0
     absent: dict[bytes, Entry] = {}
     while True:
         page = source.changes(layer, version)
@@ -52,6 +55,9 @@ def follow(
             raise BadVersion(
                 f"asked for changes of {layer} since {version}, got a page up to {page.upto} of {page.latest}"
             )
+        pages, told = pages + 1, told + len(page.entries)
+        if pages > _MOST_PAGES or told > _MOST_ENTRIES:
+            raise BadVersion(f"{layer} has no end: after {pages} pages the source is at {page.upto} of {page.latest}")
         entries = {**absent, **{entry.path: entry for entry in page.entries}}
         absent, came = _take_in(source, mirror, list(entries.values()))
         received += came
@@ -73,11 +79,13 @@ def _take_in(source: LayerSource, mirror: Mirror, entries: list[Entry]) -> tuple
     received = 0
     absent: dict[bytes, Entry] = {}
     with mirror.blobs.hold(entry.digest for entry in entries if entry.digest):
-        while entries:
+        for _ in range(_ROUNDS):
             pulled = pull_what_there_is(source, entries, mirror.blobs)
             received += pulled.received
             failed = mirror.apply(entries)
             absent.update((entry.path, entry) for entry in failed if entry.digest in pulled.lost)
             # The rest went bad in the store since an earlier build: it was dropped there, so fetch it again.
             entries = [entry for entry in failed if entry.digest not in pulled.lost]
-    return absent, received
+            if not entries:
+                return absent, received
+    raise StoreError(f"{shown(entries[0].path)} goes bad on the disk of this slave while it is laid out")

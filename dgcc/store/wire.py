@@ -6,10 +6,14 @@ from typing import Any
 
 from dgcc.corba import DGCC
 from dgcc.store.entry import Blob, Entry, Kind, Page
-from dgcc.store.errors import UnknownBlob, UnknownLayer
+from dgcc.store.errors import BadEntry, UnknownBlob, UnknownLayer, shown
 
 _TO_WIRE = {kind: getattr(DGCC, kind.name) for kind in Kind}
 _FROM_WIRE = {item: kind for kind, item in _TO_WIRE.items()}
+
+_DIGEST_SIZE = 32
+_LARGEST = (1 << 63) - 1  # what the system calls for sizes take
+_LINK_MAX = 4095
 
 
 def entry_to_wire(entry: Entry) -> Any:
@@ -20,8 +24,21 @@ def entry_to_wire(entry: Entry) -> Any:
 
 
 def entry_from_wire(entry: Any) -> Entry:
-    """A DGCC.Entry as Entry."""
-    return Entry(entry.path, _FROM_WIRE[entry.kind], entry.mode, entry.mtime_ns, entry.size, entry.digest, entry.link)
+    """A DGCC.Entry as Entry. Raises BadEntry for one that no file system can hold; its path is not looked at."""
+    kind = _FROM_WIRE[entry.kind]
+    if entry.mode > 0o7777:
+        raise _bad(entry, f"a mode of {entry.mode:o}")
+    if entry.size > _LARGEST:
+        raise _bad(entry, f"a size of {entry.size} bytes")
+    if len(entry.digest) not in ((0, _DIGEST_SIZE) if kind is Kind.FILE else (0,)):
+        raise _bad(entry, f"a digest of {len(entry.digest)} bytes")
+    if (kind is Kind.SYMLINK) != bool(entry.link) or len(entry.link) > _LINK_MAX or b"\0" in entry.link:
+        raise _bad(entry, f"a link of {len(entry.link)} bytes")
+    return Entry(entry.path, kind, entry.mode, entry.mtime_ns, entry.size, entry.digest, entry.link)
+
+
+def _bad(entry: Any, what: str) -> BadEntry:
+    return BadEntry(f"'{shown(entry.path[:100])}' was announced as a {entry.kind} with {what}: nothing is like that")
 
 
 def entries_from_wire(entries: Iterable[Any]) -> list[Entry]:

@@ -71,6 +71,8 @@ def set_attributes(root: bytes, entry: Entry, selection: Selection | None = None
 
     A file that is gone meanwhile is no error. Raises WriteBackError as `write_outputs` does.
     """
+    if entry.kind is not Kind.FILE:
+        raise WriteBackError(entry.path, "only a file can be given the attributes of one")
     _check(entry, selection or Selection())
     with (
         _opened_root(root) as root_fd,
@@ -90,7 +92,8 @@ def _check(entry: Entry, selection: Selection) -> None:
         raise BadOutput(entry.path, "a slave sent a path that does not lie below the root") from error
     if selection.hides(entry.path, entry.kind is Kind.DIRECTORY):
         raise WriteBackError(entry.path, "jobs on slaves do not see this path, and may not write it")
-    if entry.kind is Kind.FILE and entry.mode & (stat.S_ISUID | stat.S_ISGID):
+    # A directory may be setgid, and then is none here: see _set_mode.
+    if entry.kind is not Kind.DIRECTORY and entry.mode & (stat.S_ISUID | stat.S_ISGID):
         raise WriteBackError(entry.path, "a slave sent a setuid or setgid file")
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dgcc.master import wire
 
-words = st.binary(max_size=20)
+words = st.binary(max_size=20).map(lambda word: word.replace(b"\0", b"0"))  # the system has none with NUL
 requests = st.builds(
     wire.Request,
-    program=st.binary(min_size=1, max_size=20),
+    program=st.binary(min_size=1, max_size=20).map(lambda word: word.replace(b"\0", b"0")),
     argv=st.lists(words, min_size=1, max_size=5).map(tuple),
     environment=st.lists(words, max_size=5).map(tuple),
     cwd=words,
