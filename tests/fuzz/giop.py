@@ -101,6 +101,10 @@ class Breaker:
         """A message after which nothing can be understood."""
         return self._dice.choice(self._hard)(self._dice.choice(self._recorded))
 
+    def answered(self) -> bytes:
+        """A whole request that gets an answer."""
+        return next(request for request in self._recorded if request.operation.startswith(b"_get_")).raw()
+
     # ---- soft ----------------------------------------------------------------------------------------------
 
     def _with(self, request: Request, **changed: bytes) -> bytes:

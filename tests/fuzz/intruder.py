@@ -223,9 +223,9 @@ class Intruder:
             burst = [target.breaker.soft() for _ in range(soft - 1)]
             burst.append(target.breaker.hard() if self._dice.random() < 0.7 else target.breaker.soft())
             # The rest was not read where an answer ended the connection.
-            self.sent += min(len(burst), self._send(target.address, b"".join(burst)) + 1)
+            self.sent += min(len(burst), self.send(target.address, b"".join(burst)) + 1)
 
-    def _send(self, address: tuple[str, int], data: bytes) -> int:
+    def send(self, address: tuple[str, int], data: bytes) -> int:
         """Send on a connection of its own, and wait for its end; returns the number of answers. Raises Hung."""
         answers = 0
         began = time.monotonic()
