@@ -17,6 +17,8 @@ from dgcc.master.failures import Failure
 from dgcc.naming.deadlines import deadlines
 from dgcc.naming.sender import Sender
 
+MOST_SLAVES = 1000  # each costs two threads
+
 
 @dataclass
 class Tally:
@@ -106,6 +108,8 @@ class SlaveRegistry:
             )
         if info.slots < 1:
             raise DGCC.Refused(f"the slave '{info.name}' offers no slot")
+        if len(self._links) >= MOST_SLAVES:
+            raise DGCC.Refused(f"{MOST_SLAVES} slaves serve this master already")
         tally = self.tallies.setdefault(info.name, Tally())
         tally.lost = False
         link = SlaveLink(secrets.randbits(63), info, ref, bulk, now + deadlines().lease, tally)

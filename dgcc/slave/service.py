@@ -282,7 +282,10 @@ class Slave(DGCC__POA.Slave):
             try:
                 session = self._ended.get(timeout=_HEARTBEAT_S)
             except queue.Empty:
-                self._heartbeat()
+                try:
+                    self._heartbeat()
+                except (OSError, RuntimeError) as error:  # out of descriptors, or threads, for a while
+                    log.error("no heartbeat: %s", error)
                 if time.monotonic() > rebind:
                     rebind = time.monotonic() + deadlines().look
                     _aside("rebind", self._stay_bound)

@@ -101,6 +101,15 @@ class Breaker:
         """A message after which nothing can be understood."""
         return self._dice.choice(self._hard)(self._dice.choice(self._recorded))
 
+    @property
+    def operations(self) -> set[bytes]:
+        """The operations of which there is a request."""
+        return {request.operation for request in self._recorded}
+
+    def whole(self) -> list[bytes]:
+        """The requests as they were recorded."""
+        return [request.raw() for request in self._recorded]
+
     def answered(self) -> bytes:
         """A whole request that gets an answer."""
         return next(request for request in self._recorded if request.operation.startswith(b"_get_")).raw()

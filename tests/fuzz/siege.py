@@ -24,7 +24,6 @@ OBJECTS = 6
 # object reference that is broken inside a fragmented message.
 _ONCE, _PER_MESSAGE = 96 << 20, 400
 _POOL = 110  # threads that connections beyond those share
-# Threads that have had something to do linger for a few seconds.
 _THREADS, _FILES = 40, 60
 
 
@@ -58,7 +57,7 @@ class Siege:
                 assert self.intruder.send(target.address, whole), "no answer beside half-open connections"
             during = Vitals.of(pid)
         assert during.threads < before.threads + OWN_THREADS + _POOL, during
-        return settled(pid, before, _ONCE, _THREADS, _FILES)
+        return settled(pid, before, _ONCE, OWN_THREADS + _POOL, _FILES)  # they linger for a while
 
     def relieve(self) -> Built:
         """Let the master's build go on, and end."""
@@ -96,7 +95,7 @@ def siege(top: Path, seed: int) -> Iterator[Siege]:
             wait_for(lambda: list(naming.bindings(MASTERS)), "the master is bound")
             yield Siege(made, Intruder(orb, poa, naming, seed), project, master)
         finally:
-            (project / "go").touch()
+            (project / "go").touch()  # else make would outlive its master
             if master.poll() is None:
                 master.kill()
                 master.communicate()
