@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.ready
 NATIVE := $(wildcard dgcc/native/*.c dgcc/native/*.h dgcc/native/filter.py dgcc/corba/ext/*.cc dgcc/corba/ext/*.h dgcc/corba/idlgen/*.py)
 BUILD  := setup.cfg pyproject.toml dgcc/native/build.py idl/dgcc.idl $(NATIVE)
 
-.PHONY: help setup demo test chaos lint bench fidelity clean
+.PHONY: help setup demo test chaos fuzz lint bench fidelity clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,6 +31,9 @@ test: setup ## run the tests
 
 chaos: setup ## kill, stop, cut off and deceive a real farm, at length (about 20 minutes; a short form is in `make test`)
 	@DGCC_CHAOS=full $(BIN)/python -m pytest tests/chaos
+
+fuzz: setup ## the long form of tests/fuzz: 240,000 broken messages and more, 10 minutes (DGCC_FUZZ_SEED=N: repeat a run)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .

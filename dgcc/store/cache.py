@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS digest (path BLOB PRIMARY KEY, size INTEGER, mtime IN
 CREATE TABLE IF NOT EXISTS root (path BLOB PRIMARY KEY, used INTEGER) WITHOUT ROWID;
 """
 _VERSION = 2
+_DIGEST_SIZE = 32
 
 
 class Remembered(NamedTuple):
@@ -66,7 +67,7 @@ class DigestCache:
                 (low, high),
             )
             known = {
-                row[0][skip:]: Remembered(Stamp._make(row[1:5]), row[5], _unpacked(row[6])) for row in rows
+                row[0][skip:]: Remembered(Stamp._make(row[1:5]), row[5], _unpacked(row[6])) for row in rows if _sound(row)
             }
             now = int(self._clock())
             with db:
@@ -110,7 +111,7 @@ class DigestCache:
         except sqlite3.OperationalError as error:
             # Locked, read-only, disk full: the file itself may be fine.
             log.warning("digest cache %s is not used: %s", self._path, error)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter: of a text that is none any more
             log.warning("digest cache %s is damaged and was dropped: %s", self._path, error)
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
@@ -129,6 +130,18 @@ class DigestCache:
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(_SCHEMA)
         db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _sound(row: tuple[object, ...]) -> bool:
+    """Whether the values have their types: SQLite does not see to it, and the file may have been damaged."""
+    path, *stamp, digest, mentions = row
+    return (
+        isinstance(path, bytes)
+        and all(isinstance(number, int) for number in stamp)
+        and isinstance(digest, bytes)
+        and len(digest) == _DIGEST_SIZE
+        and isinstance(mentions, bytes | None)
+    )
 
 
 def _unpacked(kept: bytes | None) -> tuple[Mention, ...] | None:
