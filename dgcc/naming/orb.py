@@ -56,10 +56,10 @@ def start_orb(address: str = "127.0.0.1") -> tuple[CORBA.ORB, PortableServer.POA
         "-ORBclientConnectTimeOutPeriod", str(milliseconds(deadlines().connect)),
         # omniORB's default of 5 calls at once to one peer is too few for a slave with many CPUs.
         "-ORBmaxGIOPConnectionPerServer", str(CALLS_AT_ONCE),
-        # With more, omniORB 4.2.5 crashes, or loops for ever, over broken requests that follow each other closely on one
-        # connection. Our callers have one call out on a connection at a time.
+        # With more, omniORB 4.2.5 crashes, or loops for ever, over broken requests that follow each other closely on
+        # one connection. Our callers have one call out on a connection at a time.
         "-ORBmaxServerThreadPerConnection", "1",
-        # To call surplus bytes behind a request an error costs omniORB 4.2.5 the buffer that they are in; it skips them.
+        # If surplus bytes behind a request are an error, omniORB 4.2.5 loses the buffer that they are in.
         "-ORBstrictIIOP", "0",
         # Each connection has a thread, but in a flood: then some share a few.
         "-ORBthreadPerConnectionUpperLimit", str(OWN_THREADS),

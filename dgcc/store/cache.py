@@ -67,7 +67,9 @@ class DigestCache:
                 (low, high),
             )
             known = {
-                row[0][skip:]: Remembered(Stamp._make(row[1:5]), row[5], _unpacked(row[6])) for row in rows if _sound(row)
+                row[0][skip:]: Remembered(Stamp._make(row[1:5]), row[5], _unpacked(row[6]))
+                for row in rows
+                if _sound(row)
             }
             now = int(self._clock())
             with db:

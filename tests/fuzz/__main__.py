@@ -22,16 +22,20 @@ _BURST = 10_000
 def _besiege(made: Siege) -> None:
     """Attack both, in turns, while a build waits, then see it through; a second build finds a sound farm."""
     began = time.monotonic()
-    targets = [("slave", made.intruder.against_slave("a"), made.slave_pid),
-               ("master", made.intruder.against_master(), made.master.pid)]  # fmt: skip
+    targets = [
+        ("slave", made.intruder.against_slave("a"), made.slave_pid),
+        ("master", made.intruder.against_master(), made.master.pid),
+    ]
     before = {name: Vitals.of(pid) for name, _, pid in targets}
     while made.intruder.sent < MESSAGES:
         for name, target, pid in targets:
             grown = made.assault(target, pid, min(_BURST, MESSAGES // 2))
             now = Vitals.of(pid)
-            print(f"{time.monotonic() - began:5.0f} s  {made.intruder.sent:7} messages  {name}: {now.rss >> 20} MiB, "
-                  f"{now.threads} threads, {now.files} descriptors; slowest answer {made.intruder.slowest:.1f} s",
-                  flush=True)  # fmt: skip
+            print(
+                f"{time.monotonic() - began:5.0f} s  {made.intruder.sent:7} messages  {name}: {now.rss >> 20} MiB, "
+                f"{now.threads} threads, {now.files} descriptors; slowest answer {made.intruder.slowest:.1f} s",
+                flush=True,
+            )
             assert not grown, f"{name}: {grown}"
     for name, target, pid in targets:
         for count in (50, 400, 900):

@@ -7,8 +7,31 @@ ROUNDS = int(os.environ.get("DGCC_FUZZ_ROUNDS", "1"))
 """How many times as long as in `make test` everything is tried."""
 SEED = int(os.environ.get("DGCC_FUZZ_SEED", "1"))
 
-_ODD = (b"", b"\0", b"\n", b"\xff", b"\x1b[2J", b"../", b"//", b"=", b"'", b'"', b"[", b"(", b"{", b"%", b"$(", b"\\", b"# ",
-        b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"-1", b"99999999999999999999", b"*" * 20)  # fmt: skip
+_ODD = (
+    b"",
+    b"\0",
+    b"\n",
+    b"\xff",
+    b"\x1b[2J",
+    b"../",
+    b"//",
+    b"=",
+    b"'",
+    b'"',
+    b"[",
+    b"(",
+    b"{",
+    b"%",
+    b"$(",
+    b"\\",
+    b"# ",
+    b"\xff\xff\xff\xff",
+    b"\0\0\0\0",
+    b"\xff\xff\xff\x7f",
+    b"-1",
+    b"99999999999999999999",
+    b"*" * 20,
+)
 
 
 def broken(dice: random.Random, data: bytes) -> bytes:

@@ -12,10 +12,48 @@ from dataclasses import dataclass
 HEADER = 12
 REQUEST, CANCEL, LOCATE, CLOSE, ERROR, FRAGMENT = 0, 2, 3, 5, 6, 7
 
-_NUMBERS = (0, 1, 2, 3, 7, 0x20, 0x7F, 0x80, 0xFF, 0x100, 0x1000, 0x10000, 0x100000, 0x7FFFFFFE, 0x7FFFFFFF, 0x80000000,
-            0x80000001, 0xFFFFFFF0, 0xFFFFFFFC, 0xFFFFFFFE, 0xFFFFFFFF, 64 << 20, (64 << 20) + 1)  # fmt: skip
-_NAMES = (b"_is_a", b"_non_existent", b"_interface", b"_repository_id", b"_get_info", b"_set_info", b"", b"run\0cancel",
-          b"r" * 5000, b"\xff\xfe", b"__class__", b"__init__", b"_this", b"done", b"run")  # fmt: skip
+_NUMBERS = (
+    0,
+    1,
+    2,
+    3,
+    7,
+    0x20,
+    0x7F,
+    0x80,
+    0xFF,
+    0x100,
+    0x1000,
+    0x10000,
+    0x100000,
+    0x7FFFFFFE,
+    0x7FFFFFFF,
+    0x80000000,
+    0x80000001,
+    0xFFFFFFF0,
+    0xFFFFFFFC,
+    0xFFFFFFFE,
+    0xFFFFFFFF,
+    64 << 20,
+    (64 << 20) + 1,
+)
+_NAMES = (
+    b"_is_a",
+    b"_non_existent",
+    b"_interface",
+    b"_repository_id",
+    b"_get_info",
+    b"_set_info",
+    b"",
+    b"run\0cancel",
+    b"r" * 5000,
+    b"\xff\xfe",
+    b"__class__",
+    b"__init__",
+    b"_this",
+    b"done",
+    b"run",
+)
 
 
 @dataclass(frozen=True)
@@ -84,14 +122,36 @@ class Breaker:
         self._dice = dice
         self._recorded = [Request.parsed(raw) for raw in recorded]
         self._soft: list[Callable[[Request], bytes]] = [
-            self._numbers, self._numbers, self._numbers, self._numbers, self._bytes, self._bytes, self._truncated,
-            self._longer, self._key, self._operation, self._fragments, self._text, self._spliced, self._reference,
-            self._whole, self._cancelled, self._locate, self._contexts,
-        ]  # fmt: skip
+            self._numbers,
+            self._numbers,
+            self._numbers,
+            self._numbers,
+            self._bytes,
+            self._bytes,
+            self._truncated,
+            self._longer,
+            self._key,
+            self._operation,
+            self._fragments,
+            self._text,
+            self._spliced,
+            self._reference,
+            self._whole,
+            self._cancelled,
+            self._locate,
+            self._contexts,
+        ]
         self._hard: list[Callable[[Request], bytes]] = [
-            self._short, self._order, self._kind, self._version, self._noise, self._size, self._unfinished,
-            self._anywhere, self._stranger,
-        ]  # fmt: skip
+            self._short,
+            self._order,
+            self._kind,
+            self._version,
+            self._noise,
+            self._size,
+            self._unfinished,
+            self._anywhere,
+            self._stranger,
+        ]
 
     def soft(self) -> bytes:
         """A message that may be followed by another."""
@@ -141,7 +201,9 @@ class Breaker:
     def _bytes(self, request: Request) -> bytes:
         body = bytearray(request.body)
         for _ in range(self._dice.choice((1, 2, 8)) if body else 0):
-            body[self._dice.randrange(len(body))] = self._dice.choice((0, 1, 2, 0x7F, 0x80, 0xFF, self._dice.getrandbits(8)))
+            body[self._dice.randrange(len(body))] = self._dice.choice(
+                (0, 1, 2, 0x7F, 0x80, 0xFF, self._dice.getrandbits(8))
+            )
         return self._with(request, body=bytes(body))
 
     def _truncated(self, request: Request) -> bytes:
@@ -171,7 +233,9 @@ class Breaker:
         """The message in pieces, whole or broken."""
         raw = self._numbers(request) if self._dice.random() < 0.7 else request.raw()
         body = raw[HEADER:]
-        cuts = sorted({len(body), *(self._dice.randrange(16, len(body) + 1) & ~7 for _ in range(self._dice.randrange(1, 6)))})
+        cuts = sorted(
+            {len(body), *(self._dice.randrange(16, len(body) + 1) & ~7 for _ in range(self._dice.randrange(1, 6)))}
+        )
         first, *rest = zip([0, *cuts], cuts, strict=False)
         made = message(REQUEST, body[slice(*first)], little=request.little, more=bool(rest))
         for number, (start, end) in enumerate(rest, 1):
@@ -213,7 +277,9 @@ class Breaker:
         key = request.key if self._dice.random() < 0.5 else self._dice.randbytes(self._dice.randrange(40))
         order = "<I" if request.little else ">I"
         disposition = struct.pack(order[0] + "HH", self._dice.choice((0, 0, 0, 1, 2, 3, 0xFFFF)), 0)
-        return message(LOCATE, request.head[:4] + disposition + struct.pack(order, len(key)) + key, little=request.little)
+        return message(
+            LOCATE, request.head[:4] + disposition + struct.pack(order, len(key)) + key, little=request.little
+        )
 
     def _contexts(self, request: Request) -> bytes:
         """Service contexts, code sets among them, that are not what they should be."""
@@ -246,9 +312,9 @@ class Breaker:
         return bytes(raw)
 
     def _noise(self, request: Request) -> bytes:
-        return self._dice.choice((b"", b"GIOP", b"ZIOP", b"GET / HTTP/1.1\r\n\r\n", b"\x16\3\1\2\0\1")) + self._dice.randbytes(
-            self._dice.choice((4, 12, 400))
-        )
+        return self._dice.choice(
+            (b"", b"GIOP", b"ZIOP", b"GET / HTTP/1.1\r\n\r\n", b"\x16\3\1\2\0\1")
+        ) + self._dice.randbytes(self._dice.choice((4, 12, 400)))
 
     def _size(self, request: Request) -> bytes:
         raw = bytearray(request.raw())
@@ -261,8 +327,12 @@ class Breaker:
         raw[6] |= 2
         for _ in range(self._dice.randrange(4)):
             owner = request.head[:4] if self._dice.random() < 0.7 else self._dice.randbytes(4)
-            raw += message(FRAGMENT, owner + self._dice.randbytes(self._dice.choice((0, 8, 4096))), little=request.little,
-                           more=self._dice.random() < 0.8)  # fmt: skip
+            raw += message(
+                FRAGMENT,
+                owner + self._dice.randbytes(self._dice.choice((0, 8, 4096))),
+                little=request.little,
+                more=self._dice.random() < 0.8,
+            )
         return bytes(raw)
 
     def _anywhere(self, request: Request) -> bytes:

@@ -135,14 +135,38 @@ class _Slave(DGCC__POA.Slave):
 
 def random_entry(dice: random.Random) -> Any:
     """A DGCC.Entry that may make sense."""
-    path = dice.choice((b"a", b"a/b", b"d/e/f", b"../up", b"/etc/passwd", b"", b"a//b", b"a/", b"x\0y", b"p" * 5000,
-                        b"n" * 300, b"a/../../b", b".", b"link/below", b"\xff\xfe", b"new\nline"))  # fmt: skip
+    path = dice.choice(
+        (
+            b"a",
+            b"a/b",
+            b"d/e/f",
+            b"../up",
+            b"/etc/passwd",
+            b"",
+            b"a//b",
+            b"a/",
+            b"x\0y",
+            b"p" * 5000,
+            b"n" * 300,
+            b"a/../../b",
+            b".",
+            b"link/below",
+            b"\xff\xfe",
+            b"new\nline",
+        )
+    )
     kind = dice.choice((DGCC.FILE, DGCC.DIRECTORY, DGCC.SYMLINK, DGCC.GONE))
     link = dice.choice((b"", b"target", b"/etc", b"..", b"x\0", b"l" * 5000)) if kind is DGCC.SYMLINK else b""
     digest = dice.choice((b"", _DIGEST, b"short", b"d" * 64)) if kind is DGCC.FILE else b""
-    return DGCC.Entry(path, kind, dice.choice((0o644, 0o755, 0o4755, 0o170000, 2**32 - 1)),
-                      dice.choice((0, 1, -1, 2**63 - 1, -(2**63))), dice.choice((0, 1, 100, 2**40, 2**63, 2**64 - 1)),
-                      digest, link)  # fmt: skip
+    return DGCC.Entry(
+        path,
+        kind,
+        dice.choice((0o644, 0o755, 0o4755, 0o170000, 2**32 - 1)),
+        dice.choice((0, 1, -1, 2**63 - 1, -(2**63))),
+        dice.choice((0, 1, 100, 2**40, 2**63, 2**64 - 1)),
+        digest,
+        link,
+    )
 
 
 class Intruder:
@@ -156,7 +180,9 @@ class Intruder:
         self.registry = _Registry()
         store = self._reference(_Source(random.Random(seed)), DGCC.Source)
         registry = self._reference(self.registry, DGCC.SlaveRegistry)
-        self.master = self._reference(_Master(registry, self._reference(_Overseer(), DGCC.Overseer), store), DGCC.Master)
+        self.master = self._reference(
+            _Master(registry, self._reference(_Overseer(), DGCC.Overseer), store), DGCC.Master
+        )
         self._info = DGCC.SlaveInfo(_NAME, "0", DGCC.PROTOCOL, platform.machine(), 1, 1 << 30, [_DIGEST])
         self.slave = self._reference(_Slave(self._info, store), DGCC.Slave)
 
@@ -266,16 +292,44 @@ def half_open(address: tuple[str, int], count: int, begun: bytes) -> Iterator[li
 
 def _job(number: int) -> Any:
     needs = [DGCC.LayerNeed("intruder/0", b"/home/intruder", 1, True)]
-    return DGCC.Job(number, b"/bin/sh", [b"sh", b"-c", b"exit 1"], b"/home/intruder", [b"PATH=/bin", b"A=b"], 0o22, 1000,
-                    1000, False, False, False, 80, 25, 60, needs, [], [DGCC.PathLink(b"/home/x", b"y")])  # fmt: skip
+    return DGCC.Job(
+        number,
+        b"/bin/sh",
+        [b"sh", b"-c", b"exit 1"],
+        b"/home/intruder",
+        [b"PATH=/bin", b"A=b"],
+        0o22,
+        1000,
+        1000,
+        False,
+        False,
+        False,
+        80,
+        25,
+        60,
+        needs,
+        [],
+        [DGCC.PathLink(b"/home/x", b"y")],
+    )
 
 
 def _result(number: int) -> Any:
     file = DGCC.Entry(b"a.o", DGCC.FILE, 0o644, time.time_ns(), 3, _DIGEST, b"")
     link = DGCC.Entry(b"d/l", DGCC.SYMLINK, 0o777, time.time_ns(), 0, b"", b"a.o")
-    return DGCC.Result(number, DGCC.ENDED, "none", 0, 0, 0.1, 0.2, 1 << 20, time.time_ns(), 10,
-                       [DGCC.Chunk(1, b"out"), DGCC.Chunk(2, b"err")],
-                       [DGCC.Output(b"/root", file, False, b"abc"), DGCC.Output(b"/root", link, False, b"")])  # fmt: skip
+    return DGCC.Result(
+        number,
+        DGCC.ENDED,
+        "none",
+        0,
+        0,
+        0.1,
+        0.2,
+        1 << 20,
+        time.time_ns(),
+        10,
+        [DGCC.Chunk(1, b"out"), DGCC.Chunk(2, b"err")],
+        [DGCC.Output(b"/root", file, False, b"abc"), DGCC.Output(b"/root", link, False, b"")],
+    )
 
 
 def _expect(error: Any, call: Any, *arguments: Any) -> None:

@@ -5,6 +5,7 @@ import random
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from fuzz.vitals import Vitals, settled
 from dgcc.naming.contexts import MASTERS
 from dgcc.naming.contexts import Farm as Naming
 from dgcc.naming.orb import OWN_THREADS, start_orb
+from dgcc.naming.sender import Sender
 
 OBJECTS = 6
 # Memory that an attack may leave a process with, in bytes: caches that fill once, and what omniORB 4.2.5 loses of each
@@ -35,6 +37,7 @@ class Siege:
     intruder: Intruder
     project: Path
     master: subprocess.Popen[bytes]
+    ended: "Future[Built]"  # reads all the while what the master says of its visitors
 
     @property
     def slave_pid(self) -> int:
@@ -62,7 +65,7 @@ class Siege:
     def relieve(self) -> Built:
         """Let the master's build go on, and end."""
         (self.project / "go").touch()
-        return self.farm.finish(self.master, 120)
+        return self.ended.result(120)
 
 
 # A connection with nothing, with half a header, with a header alone, and with a promise of much.
@@ -91,14 +94,16 @@ def siege(top: Path, seed: int) -> Iterator[Siege]:
         make_project(project)
         naming = Naming(orb, made.names.host, made.names.port)
         master = made.start_master(project)
+        reader = Sender("reader")
+        ended = reader.submit(made.finish, master, 3600)
         try:
             wait_for(lambda: list(naming.bindings(MASTERS)), "the master is bound")
-            yield Siege(made, Intruder(orb, poa, naming, seed), project, master)
+            yield Siege(made, Intruder(orb, poa, naming, seed), project, master, ended)
         finally:
             (project / "go").touch()  # else make would outlive its master
             if master.poll() is None:
                 master.kill()
-                master.communicate()
+            reader.shutdown()
 
 
 def check_build(result: Built, *, all_remote: bool) -> None:

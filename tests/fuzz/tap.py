@@ -51,7 +51,10 @@ class Tap:
                 body = source.recv(size, socket.MSG_WAITALL) if size else b""
                 if keep and header[7] == REQUEST:
                     self.requests.append(header + body)
-                sink.sendall(header + body)
+                try:
+                    sink.sendall(header + body)
+                except OSError:
+                    return  # it has gone
 
     def __enter__(self) -> "Tap":
         return self

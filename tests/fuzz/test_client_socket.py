@@ -20,8 +20,17 @@ from dgcc.master.wire import Kind, Request
 CONNECTIONS = 700
 ANSWER_S = 10.0
 
-COMPILE = Request(b"/usr/bin/cc", (b"cc", b"-O2", b"-c", b"f.c", b"-o", b"f.o"), (b"PATH=/usr/bin:/bin", b"MAKELEVEL=1"),
-                  b"/tmp", b"f.o", 0o22, True, False, False)  # fmt: skip
+COMPILE = Request(
+    b"/usr/bin/cc",
+    (b"cc", b"-O2", b"-c", b"f.c", b"-o", b"f.o"),
+    (b"PATH=/usr/bin:/bin", b"MAKELEVEL=1"),
+    b"/tmp",
+    b"f.o",
+    0o22,
+    True,
+    False,
+    False,
+)
 GOOD = wire.encode(Kind.REQUEST, wire.encode_request(COMPILE))
 FAILED = wire.encode(Kind.FAILED, b"\1\0" + (1).to_bytes(4, "little") + (256).to_bytes(4, "little"))
 STATUS = wire.encode(Kind.STATUS, (256).to_bytes(4, "little"))

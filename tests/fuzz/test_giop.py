@@ -5,7 +5,6 @@ The full form is `make fuzz`. DGCC_FUZZ_SEED repeats a run.
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fuzz.siege import Siege, check_build, siege

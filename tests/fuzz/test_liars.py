@@ -51,8 +51,12 @@ def blobs(tmp_path: Path) -> Any:
 class Source:
     """Answers as it is told to."""
 
-    def __init__(self, page: Callable[[int], Page] | None = None, piece: Callable[[int], Blob] | None = None,
-                 blobs: Sequence[Blob] = ()) -> None:  # fmt: skip
+    def __init__(
+        self,
+        page: Callable[[int], Page] | None = None,
+        piece: Callable[[int], Blob] | None = None,
+        blobs: Sequence[Blob] = (),
+    ) -> None:
         self._page, self._piece, self._blobs = page, piece, blobs
         self.asked = 0
 
@@ -76,11 +80,22 @@ class Source:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"mode": 0o10000}, {"mode": 2**32 - 1}, {"size": 2**63}, {"size": 2**64 - 1}, {"digest": b"x"}, {"digest": bytes(33)},
-     {"link": b"there"}, {"kind": DGCC.SYMLINK}, {"kind": DGCC.SYMLINK, "digest": b"", "link": b"a\0b"},
-     {"kind": DGCC.SYMLINK, "digest": b"", "link": b"l" * 4096}, {"kind": DGCC.DIRECTORY}, {"kind": DGCC.GONE}],
+    [
+        {"mode": 0o10000},
+        {"mode": 2**32 - 1},
+        {"size": 2**63},
+        {"size": 2**64 - 1},
+        {"digest": b"x"},
+        {"digest": bytes(33)},
+        {"link": b"there"},
+        {"kind": DGCC.SYMLINK},
+        {"kind": DGCC.SYMLINK, "digest": b"", "link": b"a\0b"},
+        {"kind": DGCC.SYMLINK, "digest": b"", "link": b"l" * 4096},
+        {"kind": DGCC.DIRECTORY},
+        {"kind": DGCC.GONE},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_an_entry_that_nothing_is_like(changed: dict[str, Any]) -> None:
     entry = DGCC.Entry(b"bad\x1b[2J", DGCC.FILE, 0o644, 0, 3, SOME, b"")
     assert entry_from_wire(entry).size == 3
@@ -237,11 +252,24 @@ def test_a_result_that_makes_sense_is_taken_as_it_is() -> None:
         (_result(_output(kind=DGCC.DIRECTORY, digest=b"")), "comes with 3 bytes, as a directory"),
         (_result(_output(kind=DGCC.DIRECTORY, digest=b"", data=b"", size=0, touched=True)), "directory"),
         (_result(_output(mode=0o100644)), "a mode of"),
-        *[(_result(_output(path)), "path") for path in (b"../f", b"/f", b"a//b", b"a/", b"", b"a\0b", b".", b"a/../../b",
-                                                       b"p/" * 2100 + b"p", b"n" * 256)],
+        *[
+            (_result(_output(path)), "path")
+            for path in (
+                b"../f",
+                b"/f",
+                b"a//b",
+                b"a/",
+                b"",
+                b"a\0b",
+                b".",
+                b"a/../../b",
+                b"p/" * 2100 + b"p",
+                b"n" * 256,
+            )
+        ],
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_a_result_that_makes_none_is_a_failure_of_its_host(result: Any, why: str) -> None:
     instead = checked(result)
     assert instead.how is DGCC.HOST_FAILED and instead.id == 7
@@ -310,7 +338,11 @@ def test_random_results_stay_below_their_root(tmp_path: Path, root: Path) -> Non
             data = dice.choice((b"", b"abc"))
             what = random_entry(dice)
             if what.kind is DGCC.FILE and dice.random() < 0.8:
-                what.size, what.digest, what.mode = len(data), hashlib.sha256(data).digest(), dice.choice((0o644, 0o4755))
+                what.size, what.digest, what.mode = (
+                    len(data),
+                    hashlib.sha256(data).digest(),
+                    dice.choice((0o644, 0o4755)),
+                )
             if what.kind is DGCC.SYMLINK and dice.random() < 0.8:
                 what.path, what.size, what.link, what.mode = b"link", 0, os.fsencode(outside), 0o777
             place = os.fsencode(dice.choice((root, root, root, outside)))

@@ -21,8 +21,19 @@ _SANITISED = {"ASAN_OPTIONS": "exitcode=99:detect_leaks=0", "UBSAN_OPTIONS": "ha
 
 
 def _compile(made: Path, *what: Path) -> Path:
-    command = ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", "-fsanitize=address,undefined",
-               "-fno-sanitize-recover=all", f"-I{NATIVE}", "-o", made, *what]  # fmt: skip
+    command = [
+        "gcc",
+        "-std=gnu11",
+        "-D_GNU_SOURCE",
+        "-g",
+        "-O1",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+        f"-I{NATIVE}",
+        "-o",
+        made,
+        *what,
+    ]
     subprocess.run(command, check=True)
     return made
 
@@ -77,14 +88,20 @@ def test_the_client_and_what_masters_say(client: Path, tmp_path: Path) -> None:
     master = Master(path)
     dice = random.Random(SEED)
     answers = [
-        wire.encode_output(1, b"from afar\n") + wire.encode_end(0, 0), wire.encode_end(3, 0), wire.encode_end(0, 15),
-        wire.encode(Kind.LOCAL), wire.encode(Kind.CONFIRM), wire.encode_output(2, bytes(70_000)) + wire.encode_end(0, 0),
-    ]  # fmt: skip
+        wire.encode_output(1, b"from afar\n") + wire.encode_end(0, 0),
+        wire.encode_end(3, 0),
+        wire.encode_end(0, 15),
+        wire.encode(Kind.LOCAL),
+        wire.encode(Kind.CONFIRM),
+        wire.encode_output(2, bytes(70_000)) + wire.encode_end(0, 0),
+    ]
     for number in range(120 * ROUNDS):
         master.answer = broken(dice, dice.choice(answers))
         ended = _run(client, path)
         said = f"DGCC_FUZZ_SEED={SEED}, number {number}: {master.answer[:200]!r}: {ended.stderr[-2000:]!r}"
-        assert ended.returncode != 99 and b"Sanitizer" not in ended.stderr and b"runtime error" not in ended.stderr, said
+        assert ended.returncode != 99 and b"Sanitizer" not in ended.stderr and b"runtime error" not in ended.stderr, (
+            said
+        )
     master.close()
 
 
@@ -152,11 +169,17 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_jails_spec(reader: Path) -> None:
     spec = JailSpec(
-        scratch=Path("/scratch"), program=b"/bin/sh", argv=(b"sh", b"-c", b"true"), env=(b"A=b", b"PATH=/bin"), cwd=b"/home/u",
-        hostname=b"somewhere", binds=(Bind(b"/etc/passwd", b"/x/passwd"), Bind(b"/l", b"/x/l", True)),
-        overlays=(Overlay(b"/usr", (b"/e/1", b"/e/2"), False), Overlay(b"/home/u", (b"/m/tree",))), tmpfs=(b"/run",),
+        scratch=Path("/scratch"),
+        program=b"/bin/sh",
+        argv=(b"sh", b"-c", b"true"),
+        env=(b"A=b", b"PATH=/bin"),
+        cwd=b"/home/u",
+        hostname=b"somewhere",
+        binds=(Bind(b"/etc/passwd", b"/x/passwd"), Bind(b"/l", b"/x/l", True)),
+        overlays=(Overlay(b"/usr", (b"/e/1", b"/e/2"), False), Overlay(b"/home/u", (b"/m/tree",))),
+        tmpfs=(b"/run",),
         rlimits=(("core", 0), ("nofile", 1024)),
-    )  # fmt: skip
+    )
     good = spec.encode()
     dice = random.Random(SEED)
     outcomes = set()
@@ -164,7 +187,9 @@ def test_the_jails_spec(reader: Path) -> None:
         data = broken(dice, good) if number else good
         if dice.random() < 0.5 and not data.endswith(b"\0end\0\0"):
             data += b"\0end\0\0"  # so that it is read to its end
-        ended = subprocess.run([reader], input=data, capture_output=True, timeout=ANSWER_S, env={**os.environ, **_SANITISED})
+        ended = subprocess.run(
+            [reader], input=data, capture_output=True, timeout=ANSWER_S, env={**os.environ, **_SANITISED}
+        )
         outcomes.add(ended.returncode)
         assert ended.returncode in (0, 3), f"DGCC_FUZZ_SEED={SEED}, number {number}: {data!r}: {ended.stderr.decode()}"
     assert outcomes == {0, 3}
