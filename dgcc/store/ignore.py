@@ -8,6 +8,9 @@ from pathspec import PathSpec, RegexPattern
 
 from dgcc.store.errors import BadPattern, shown
 
+_STARS = re.compile(r"\*+")
+_MOST_STARS = 8
+
 Ignores = Callable[[bytes, bool], bool]
 """(path relative to the root, whether it is a directory) -> whether a pattern matches it."""
 
@@ -36,6 +39,9 @@ def _part(pattern: bytes) -> str:
     text = os.fsdecode(pattern)
     if text.startswith("!"):
         raise BadPattern(f"{said} takes something back, which is not possible; remove it")
+    if len(_STARS.findall(text)) > _MOST_STARS and not text.startswith("#"):
+        raise BadPattern(f"{said} has more than {_MOST_STARS} wildcards, which takes long to match; simplify it")
+    text = _STARS.sub(lambda stars: stars[0][:2], text)  # more than two in a row are one, to git; each takes its time
     try:
         read = PathSpec.from_lines("gitignore", [text]).patterns
     except (ValueError, re.error) as error:

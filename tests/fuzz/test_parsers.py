@@ -126,6 +126,19 @@ def test_ignore_patterns() -> None:
     _try("ignore", 600, b"*.key\n/only\ndir/\nprivate/**\n**/x[a-z]?\n[!a]b\\*\n# said\n", read)
 
 
+def test_patterns_that_take_long_to_match() -> None:
+    began = time.monotonic()
+    for pattern in (b"*" * 200 + b"x", b"a**b**" + b"*" * 50, b"**/" * 8 + b"x"):
+        ignores = compiled([pattern])
+        assert ignores is not None
+        ignores(b"a" * 250 + b"/" + b"ab" * 100, False)
+    assert time.monotonic() - began < _SLOWEST_S
+    with pytest.raises(BadPattern, match="more than 8 wildcards"):
+        compiled([b"*a" * 9])
+    ignores = compiled([b"***.key"])
+    assert ignores is not None and ignores(b"a/b.key", False) and not ignores(b"a/b.c", False)
+
+
 def test_mentions() -> None:
     source = (
         b'#if __has_include("../a.h")\n#include "../../b.h"\n#embed <c.bin>\nasm(".incbin \\"d.bin\\"");\n'

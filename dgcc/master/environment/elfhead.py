@@ -39,5 +39,6 @@ def read(path: bytes) -> Elf | None:
                     tags = segment.iter_tags("DT_NEEDED")
                     needed = [os.fsencode(tag.needed) for tag in tags]  # type: ignore[attr-defined]  # set by name
             return Elf(elf["e_machine"], interpreter, tuple(needed))
-    except (OSError, ELFError, ConstructError, ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ELFError, ConstructError, ValueError, LookupError, ArithmeticError, AttributeError, TypeError,
+            AssertionError, MemoryError):  # fmt: skip
         return None  # cut off, or made by nobody's linker
