@@ -136,7 +136,7 @@ def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
         try:
             entry = entry_from_wire(output.what)
         except StoreError as error:
-            raise ResultError(str(error)) from error
+            raise ProtocolFailed(str(error)) from error
         if entry.kind in (Kind.FILE, Kind.SYMLINK) and entry.mtime_ns in run:
             entry = dataclasses.replace(entry, mtime_ns=now)
         if output.touched:

@@ -8,7 +8,6 @@ from dgcc.naming.deadlines import deadlines, milliseconds
 
 CALLS_AT_ONCE = 256
 OWN_THREADS = 1000
-HALF_CALL_S = CALL_TIMEOUT_S  # its caller has given up then
 IDLE_S = 60
 # Room for a Result or a Page at its largest; content goes in pieces far below it (see idl/dgcc.idl).
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -64,8 +63,9 @@ def start_orb(address: str = "127.0.0.1") -> tuple[CORBA.ORB, PortableServer.POA
         # Each connection has a thread, but in a flood: then some share a few.
         "-ORBthreadPerConnectionUpperLimit", str(OWN_THREADS),
         "-ORBthreadPerConnectionLowerLimit", str(OWN_THREADS * 3 // 4),
-        # Who begins a call must come to its end; who says nothing is hung up on, later than our callers hang up.
-        "-ORBserverCallTimeOutPeriod", str(HALF_CALL_S * 1000),
+        # Who begins a call must come to its end while its caller waits; who says nothing is hung up on, later than our
+        # callers hang up.
+        "-ORBserverCallTimeOutPeriod", str(milliseconds(deadlines().call)),
         "-ORBinConScanPeriod", str(IDLE_S),
         "-ORBoutConScanPeriod", str(IDLE_S // 2),
         "-ORBtraceLevel", "0",

@@ -17,7 +17,8 @@ from fuzz.intruder import random_entry
 from store.treekit import Home
 
 from dgcc.corba import DGCC
-from dgcc.master.results import ResultError, checked, fetch_large, take_result
+from dgcc.master.failures import ProtocolFailed
+from dgcc.master.results import HomeTrouble, checked, fetch_large, take_result
 from dgcc.slave.fetch import listing
 from dgcc.slave.session import ProtocolTrouble
 from dgcc.store import sync
@@ -272,7 +273,7 @@ def test_a_result_that_makes_sense_is_taken_as_it_is() -> None:
 )
 def test_a_result_that_makes_none_is_a_failure_of_its_host(result: Any, why: str) -> None:
     instead = checked(result)
-    assert instead.how is DGCC.HOST_FAILED and instead.id == 7
+    assert instead.how is DGCC.PROTOCOL_FAILED and instead.id == 7
     assert instead.trouble.startswith("its result makes no sense: ") and why in instead.trouble
     assert instead.trouble.isprintable() and len(instead.trouble) < 1000
     assert (instead.stdio, instead.files) == ([], [])
@@ -305,14 +306,17 @@ def _fetch(link: _Link, place: Path, size: int) -> None:
     fetch_large(link, _result(_output(size=size, data=b"")), place)  # type: ignore[arg-type]
 
 
-def test_large_outputs_of_a_liar(tmp_path: Path) -> None:
+def test_large_outputs_of_a_liar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for answer in (b"", b"x", bytes(2 * PIECE)):
         link = _Link(lambda offset, count, answer=answer: answer)  # type: ignore[misc]
-        with pytest.raises(ResultError, match="liar sent other content for 'f'"):
+        with pytest.raises(ProtocolFailed, match="it sent other content for 'f'"):
             _fetch(link, tmp_path, 10 * PIECE)
         assert link.asked == 1 and list(tmp_path.iterdir()) == []
     link = _Link(lambda offset, count: bytes(count))
-    with pytest.raises(ResultError, match="no room"):
+    with pytest.raises(ProtocolFailed, match="more than 4096"):
+        _fetch(link, tmp_path, 1 << 60)
+    monkeypatch.setattr("dgcc.master.results._MOST_OUTPUT", 1 << 61)
+    with pytest.raises(HomeTrouble, match="no room"):
         _fetch(link, tmp_path, 1 << 60)
     assert link.asked == 0
 
@@ -353,7 +357,7 @@ def test_random_results_stay_below_their_root(tmp_path: Path, root: Path) -> Non
         try:
             take_result(trees, result, {})
             taken += 1
-        except ResultError:
+        except (ProtocolFailed, HomeTrouble):
             pass
         except BaseException:
             print(f"DGCC_FUZZ_SEED={SEED}, number {number}")
