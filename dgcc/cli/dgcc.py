@@ -10,6 +10,7 @@ from dgcc.cli.rules import load_rules
 from dgcc.master.environment.environments import Environments
 from dgcc.master.explain import ExplainError, as_json, as_text, ask, explain
 from dgcc.master.roots import choose_roots, working_directory
+from dgcc.naming.sender import Sender
 
 _TROUBLE = 2
 
@@ -56,6 +57,8 @@ def main() -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if Sender.stuck:  # the end of the interpreter would wait for what it is stuck in
+        os._exit(0)
     return 0
 
 

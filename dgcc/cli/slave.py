@@ -1,7 +1,6 @@
 """The command `dgcc-slave`: lends this host's CPUs to the masters of a farm."""
 
 import argparse
-import concurrent.futures
 import logging
 import os
 import signal
@@ -10,14 +9,13 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import dgcc
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.joblimits import add_options, job_limits
 from dgcc.naming.contexts import Farm, NamingError, parse_address
-from dgcc.naming.deadlines import deadlines, set_deadlines
-from dgcc.naming.orb import OPEN_WARNING, OrbError, address_towards, is_loopback, start_orb
+from dgcc.naming.deadlines import set_deadlines
+from dgcc.naming.orb import OPEN_WARNING, OrbError, address_towards, is_loopback, start_orb, stop_orb
 from dgcc.naming.sender import Sender
 from dgcc.slave.service import Slave, SlaveOptions
 from dgcc.store.errors import StoreBusy, StoreError
@@ -108,15 +106,8 @@ def _serve(args: argparse.Namespace) -> int:
             pass
         slave.stop()
     finally:
-        _end(orb)
+        stop_orb(orb)
     return 0
-
-
-def _end(orb: Any) -> None:
-    """Shut the ORB down. It waits for calls under way, and a peer may have stopped in the middle of one."""
-    ending = Sender("orb's end")
-    concurrent.futures.wait([ending.submit(orb.destroy)], 2 * deadlines().goodbye)
-    ending.shutdown()
 
 
 def main() -> int:
@@ -132,7 +123,7 @@ def main() -> int:
     except (ConfigError, NamingError, OrbError, StoreError, OSError) as error:
         print(f"dgcc-slave: {error}", file=sys.stderr)
         code = 1
-    if Sender.stuck:  # the end of the interpreter would wait for such a call, too
+    if Sender.stuck:  # the end of the interpreter would wait, too
         sys.stderr.flush()
         os._exit(code)
     return code

@@ -8,7 +8,7 @@ from dgcc.cli.config import ConfigError, load
 from dgcc.corba import CORBA, DGCC, set_call_timeout
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm, NamingError, parse_address
 from dgcc.naming.deadlines import deadlines, milliseconds, set_deadlines
-from dgcc.naming.orb import OrbError, address_towards, start_orb
+from dgcc.naming.orb import OrbError, address_towards, start_orb, stop_orb
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def ask(naming: str | None) -> FarmStatus:
         try:
             return _ask_all(Farm(orb, host, port))
         finally:
-            orb.destroy()
+            stop_orb(orb)
     except (NamingError, OrbError) as error:
         raise ConfigError(str(error)) from error
 

@@ -14,7 +14,7 @@ from dgcc.master.registry import SlaveLink
 from dgcc.master.servants import Gate, Handlers, MasterServant, OverseerServant, RegistryServant, SourceServant
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm, Life
 from dgcc.naming.deadlines import deadlines
-from dgcc.naming.orb import OPEN_WARNING, address_towards, is_loopback, start_orb
+from dgcc.naming.orb import OPEN_WARNING, address_towards, is_loopback, start_orb, stop_orb
 from dgcc.naming.sender import Sender
 from dgcc.naming.server import OwnNames, with_parent
 from dgcc.store.source import TreeSource
@@ -169,7 +169,7 @@ class Presence:
         if self._names is not None:
             self._names.close()
         if self._orb is not None and not Sender.stuck:  # it would wait for the calls under way
-            self._orb.destroy()
+            stop_orb(self._orb)
 
 
 def _dismiss(link: SlaveLink) -> None:

@@ -1,10 +1,12 @@
 """Starts the ORB with the options that every DGCC process needs."""
 
+import concurrent.futures
 import ipaddress
 import socket
 
 from dgcc.corba import CORBA, PortableServer
 from dgcc.naming.deadlines import deadlines, milliseconds
+from dgcc.naming.sender import Sender
 
 CALLS_AT_ONCE = 256
 OWN_THREADS = 1000
@@ -77,3 +79,14 @@ def start_orb(address: str = "127.0.0.1") -> tuple[CORBA.ORB, PortableServer.POA
     except CORBA.SystemException as error:
         raise OrbError(f"cannot listen on {address}: {error}") from error
     return orb, poa
+
+
+def stop_orb(orb: CORBA.ORB) -> None:
+    """Shut the ORB down. Where that takes too long, `Sender.stuck` is not 0 afterwards: end by os._exit then.
+
+    It waits for calls under way, and a peer may have stopped in the middle of one; and once in a while omniORB 4.2.5
+    waits for a reference to a killed peer that nobody has any more.
+    """
+    ending = Sender("orb's end")
+    concurrent.futures.wait([ending.submit(orb.destroy)], 2 * deadlines().goodbye)
+    ending.shutdown()
