@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,8 +16,6 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
-
-from dgcc.native.filter import write_filter
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "dgcc" / "native"
@@ -73,6 +72,11 @@ def generate_stubs() -> None:
 
 def compile_programs(out: Path) -> None:
     """Compile hook, client and jail with $CC (the client with musl-gcc, if any) into the directory `out`."""
+    # setuptools loads this file by its path, before the package that it belongs to can be imported.
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    from dgcc.native.filter import write_filter
+
     compiler = os.environ.get("CC", "cc")
     _need(compiler.split()[0], "gcc libc6-dev")
     out.mkdir(parents=True, exist_ok=True)
