@@ -5,7 +5,8 @@ PYTHON := /usr/bin/python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-NATIVE := $(wildcard dgcc/native/*.c dgcc/native/*.h dgcc/native/filter.py dgcc/corba/ext/*.cc dgcc/corba/ext/*.h dgcc/corba/idlgen/*.py)
+NATIVE := $(wildcard dgcc/native/*.c dgcc/native/*.h dgcc/native/filter.py dgcc/native/tls/*.cc dgcc/native/tls/*.h \
+          dgcc/corba/ext/*.cc dgcc/corba/ext/*.h dgcc/corba/idlgen/*.py)
 BUILD  := setup.cfg pyproject.toml dgcc/native/build.py idl/dgcc.idl $(NATIVE)
 
 .PHONY: help setup demo test chaos fuzz lint bench fidelity clean
@@ -39,8 +40,9 @@ lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: setup ## measure the CORBA seam
+bench: setup ## measure the CORBA seam, and what TLS costs
 	@$(BIN)/python -m dgcc.corba.bench
+	@$(BIN)/python -m dgcc.trust.bench
 
 fidelity: setup ## build real projects on bare slaves and write docs/fidelity.md (PROJECTS="lua zlib": only these)
 	@.ci/packages-fidelity

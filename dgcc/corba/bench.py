@@ -12,14 +12,15 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dgcc.corba import CORBA, DGCC, DGCC__POA, ENGINE
 
 MIB = 1 << 20
 ROUNDS = 25
-_OPTIONS = ["-ORBendPoint", "giop:tcp:127.0.0.1:", "-ORBgiopMaxMsgSize", str(8 * MIB)]
+LOOPBACK = "giop:tcp:127.0.0.1:"
+_OPTIONS = ["-ORBgiopMaxMsgSize", str(8 * MIB)]
 
 #: What the project asks of the seam: (name, unit, bound, whether more is better).
 BARS = (
@@ -44,9 +45,15 @@ class _Source(DGCC__POA.Source):
         return DGCC.Blob(b"", False, self._zeros[:count])
 
 
-def _serve() -> None:
-    orb = CORBA.ORB_init(["bench", *_OPTIONS], CORBA.ORB_ID)
+def _start(endpoint: str) -> Any:
+    orb = CORBA.ORB_init(["bench", "-ORBendPoint", endpoint, *_OPTIONS], CORBA.ORB_ID)
     orb.resolve_initial_references("RootPOA")._get_the_POAManager().activate()
+    return orb
+
+
+def serve(endpoint: str = LOOPBACK) -> None:
+    """Be the far end until stdin ends."""
+    orb = _start(endpoint)
     print(orb.object_to_string(_Source()._this()), flush=True)
     sys.stdin.read()
     orb.destroy()
@@ -63,15 +70,16 @@ def _seconds(work: Callable[[], Any], times: int) -> list[float]:
     return sorted(rounds[1:])  # the first warms up
 
 
-def measure() -> dict[str, dict[str, float]]:
-    """Run the benchmark; returns {name: {"best", "median"}} in the units of BARS, and times of local calls."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "dgcc.corba.bench", "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+def measure(endpoint: str = LOOPBACK, server_command: Sequence[str] = ()) -> dict[str, dict[str, float]]:
+    """Run the benchmark; returns {name: {"best", "median"}} in the units of BARS, and times of local calls.
+
+    `server_command` is a command that calls `serve`, with an endpoint of the kind that this process uses.
+    """
+    command = server_command or [sys.executable, "-m", "dgcc.corba.bench", "--serve"]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        orb = CORBA.ORB_init(["bench", *_OPTIONS], CORBA.ORB_ID)
-        orb.resolve_initial_references("RootPOA")._get_the_POAManager().activate()
+        orb = _start(endpoint)
         far = orb.string_to_object(server.stdout.readline().strip())._narrow(DGCC.Source)
         near = _Source()._this()
         data = bytes(MIB)
@@ -96,7 +104,7 @@ def main() -> int:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        _serve()
+        serve()
         return 0
     figures = measure()
     missed = False

@@ -29,11 +29,17 @@ NAMING_IDL = Path("/usr/share/idl/omniORB/COS/CosNaming.idl")
 OMNIORB_INTERNAL = Path("/usr/include/omniORB4/internal")
 
 WARN = ["-Wall", "-Wextra", "-Werror=implicit-function-declaration", "-O2"]
+# omniORB's headers have unused parameters and old initialisers.
+CPP = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers",
+       "-fvisibility=hidden"]  # fmt: skip
+DEFINES = ["-D__OMNIORB4__", "-D_REENTRANT"]
 PROGRAMS = {
     "libdgcc-hook.so": (["hook*.c"], ["-shared", "-fPIC", "-fvisibility=hidden"], ["-ldl"]),
     "dgcc-client": (["client*.c"], ["-static"], []),
     "dgcc-jail": (["jail*.c"], ["-static", "-D_GNU_SOURCE"], []),
 }
+# The library for mutual TLS, which Python loads only where it is wanted, and omniNames has preloaded.
+TLS_LIBRARY = "libdgcc-tls.so"
 # The client starts once for each recipe. Linked with musl it does so in a third of the time, as glibc's asks
 # the CPU what it is dozens of times, and in a virtual machine each question is a trap. It works without, too.
 WITH_MUSL = {"dgcc-client"}
@@ -86,6 +92,18 @@ def compile_programs(out: Path) -> None:
             sources = sorted(str(p) for pattern in patterns for p in NATIVE.glob(pattern))
             command = ["musl-gcc"] if name in WITH_MUSL and shutil.which("musl-gcc") else compiler.split()
             _run([*command, "-std=gnu11", *WARN, *flags, f"-I{made}", "-o", str(out / name), *sources, *libraries])
+    compile_tls(out)
+
+
+def compile_tls(out: Path) -> None:
+    """Compile the TLS library with $CXX over omniORB's TLS transport and OpenSSL."""
+    compiler = os.environ.get("CXX", "c++")
+    _need(compiler.split()[0], "g++")
+    _need_file(Path("/usr/include/openssl/ssl.h"), "libssl-dev")
+    sources = sorted(str(p) for p in (NATIVE / "tls").glob("*.cc"))
+    libraries = ["-lomnisslTP4", "-lomniORB4", "-lomnithread", "-lssl", "-lcrypto"]
+    _run([*compiler.split(), *CPP, *DEFINES, f"-I{OMNIORB_INTERNAL}", "-shared", "-fPIC",
+          "-o", str(out / TLS_LIBRARY), *sources, *libraries])
 
 
 def orb_extension() -> Extension:
@@ -98,9 +116,7 @@ def orb_extension() -> Extension:
         libraries=["omniORB4", "omnithread"],
         include_dirs=[str(OMNIORB_INTERNAL)],
         language="c++",
-        define_macros=[("__OMNIORB4__", None), ("_REENTRANT", None)],
-        extra_compile_args=["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter",
-                            "-Wno-missing-field-initializers", "-fvisibility=hidden"],
+        extra_compile_args=[*CPP, *DEFINES],
     )
 
 
