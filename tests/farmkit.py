@@ -66,6 +66,7 @@ class Farm:
     names: Any  # an OwnNames, or what else has `host` and `port`
     directory: Path
     user: int | None = None
+    trust: Path | None = None  # certificates by name, for a farm with TLS; the master's is `desk`
     slaves: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)  # what every process has besides
     on: dict[str, list[str]] = field(default_factory=dict)  # by slave, or "master": the prefix of its commands
@@ -99,6 +100,12 @@ class Farm:
         command = barekit.command(host, argv, store=store, user=self.user)
         return subprocess.Popen(command, env={"HOME": "/tmp"}, stdin=subprocess.DEVNULL, start_new_session=True, **more)
 
+    def how(self, name: str) -> list[str]:
+        """The options by which a member speaks with the farm."""
+        if self.trust is not None:
+            return ["--tls", str(self.trust / name)]
+        return [] if self.names.host.startswith("127.") else ["--insecure"]
+
     def log(self, name: str) -> str:
         """What a slave has said so far."""
         return (self.directory / f"{name}.log").read_text()
@@ -113,7 +120,8 @@ class Farm:
         store = self.directory / "store" / name
         if warm:
             warmstore.warm(self.directory, name, self.user)
-        arguments = ["--naming", self.naming, "--name", name, "--slots", str(slots), "--store", str(store), *more]
+        arguments = ["--naming", self.naming, "--name", name, "--slots", str(slots), "--store", str(store),
+                     *self.how(name), *more]  # fmt: skip
         with (self.directory / f"{name}.log").open("ab") as log:
             before = log.tell()
             if bare:
@@ -154,7 +162,7 @@ class Farm:
         # -v, so that a failing test shows why each recipe went where it went; every line begins with "dgcc: ".
         command = [str(BIN / "dgcc-master"), "-v", "--report", str(report)]
         if naming:
-            command += ["--naming", self.naming]
+            command += ["--naming", self.naming, *self.how("desk")]
         master = self._popen([*command, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
         self._reports[master.pid] = report
         return master

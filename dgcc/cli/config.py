@@ -15,8 +15,9 @@ _LARGEST = 1 << 20  # bytes of a configuration file that a person wrote
 _TYPES: dict[str, type] = {
     "deadlines": dict, "naming": str, "local_jobs": int, "local_slave": int, "slots": int, "store": str,
     "job_memory": str, "job_output": str, "job_files": int, "job_processes": int, "job_open_files": int,
-    "job_seconds": int,
+    "job_seconds": int, "tls": str, "admit": list,
 }  # fmt: skip
+_ENVIRONMENT = {"naming": "DGCC_NAMING", "tls": "DGCC_TLS"}
 
 
 class ConfigError(Exception):
@@ -44,12 +45,15 @@ def load(path: Path | None = None) -> dict[str, Any]:
         if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
             wanted = "table" if _TYPES[key] is dict else _TYPES[key].__name__
             raise ConfigError(f"{path}: '{key}' must be a {wanted}, not {value!r}")
+    if not all(isinstance(name, str) for name in settings.get("admit", [])):
+        raise ConfigError(f"{path}: 'admit' must be a list of names, as in admit = [\"one\", \"two\"]")
     try:
         settings["deadlines"] = Deadlines().changed(settings.get("deadlines", {}))
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
-    if os.environ.get("DGCC_NAMING"):
-        settings["naming"] = os.environ["DGCC_NAMING"]
+    for key, variable in _ENVIRONMENT.items():
+        if os.environ.get(variable):
+            settings[key] = os.environ[variable]
     return settings
 
 

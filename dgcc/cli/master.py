@@ -12,15 +12,17 @@ from pathlib import Path
 
 import dgcc
 from dgcc.cli.config import ConfigError, load
+from dgcc.cli.place import add_options, join_farm
 from dgcc.cli.rules import load_rules
 from dgcc.master.build import Build, BuildOptions
 from dgcc.master.driver import DriverError
 from dgcc.master.roots import choose_roots, working_directory
-from dgcc.naming.contexts import NamingError, parse_address
 from dgcc.naming.deadlines import set_deadlines
 from dgcc.naming.orb import OrbError
+from dgcc.naming.place import NamingError, parse_address
 from dgcc.naming.sender import Sender
 from dgcc.store.errors import StoreError
+from dgcc.trust.tls import MASTER, SLAVE, TrustError
 
 _MAKE_TROUBLE = 2  # what make itself exits with when it cannot work
 _DIFFERENT = 3
@@ -38,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--naming", metavar="HOST[:PORT]",
                    help="the farm's naming service (else DGCC_NAMING, else the config file; else a farm of one)")
+    add_options(p)
     p.add_argument("--local-slave", type=int, metavar="N",
                    help="slots of a slave on this host; 0: none (default: all CPUs for a farm of one, else 0)")
     p.add_argument("--local-jobs", type=int, metavar="N",
@@ -56,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def options(argv: list[str]) -> BuildOptions:
-    """Read the command line, the environment and the config file. Raises ConfigError or NamingError."""
+    """Read the command line, the environment and the config file. Raises ConfigError, NamingError, OrbError or
+    TrustError."""
     # "-vk" is -v and make's -k.
     argv = [part for a in argv for part in (("-v", f"-{a[2:]}") if re.fullmatch("-v[a-zA-Z]+", a) else (a,))]
     cut = argv.index("--") if "--" in argv else len(argv)
@@ -87,9 +91,19 @@ def options(argv: list[str]) -> BuildOptions:
         roots = choose_roots(args.root, directory, os.path.realpath(os.getcwdb()))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    local_slave = setting("local_slave", 0 if naming else cpus, 0)
+    member = join_farm(parse_address(naming), args, settings, MASTER, "dgcc") if naming else None
+    credentials = member.credentials if member else None
+    if local_slave and credentials is not None and SLAVE not in credentials.peer.roles:
+        name = credentials.peer.name
+        raise ConfigError(
+            f"--local-slave needs a certificate for a slave, too, and that of '{name}' in {credentials.directory} is "
+            f"for a master only: issue one with `dgcc ca issue {name} --master --slave`"
+        )
     return BuildOptions(
-        naming=parse_address(naming) if naming else None,
-        local_slave=setting("local_slave", 0 if naming else cpus, 0),
+        naming=member.place if member else None,
+        credentials=credentials,
+        local_slave=local_slave,
         local_jobs=setting("local_jobs", cpus, 1),
         roots=roots,
         directory=directory,
@@ -111,7 +125,7 @@ def main() -> int:
             logging.getLogger("dgcc").setLevel(logging.DEBUG)
         build = Build(chosen)
         code = build.run()
-    except (ConfigError, NamingError, OrbError, DriverError, StoreError, OSError) as error:
+    except (ConfigError, NamingError, OrbError, TrustError, DriverError, StoreError, OSError) as error:
         print(f"dgcc: {error}", file=sys.stderr)
         return _MAKE_TROUBLE
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the loop has left Python's own

@@ -3,6 +3,8 @@
 import argparse
 import logging
 import os
+import queue
+import shutil
 import signal
 import socket
 import sys
@@ -11,14 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dgcc
+from dgcc.cli import joblimits, place
 from dgcc.cli.config import ConfigError, load
-from dgcc.cli.joblimits import add_options, job_limits
-from dgcc.naming.contexts import Farm, NamingError, parse_address
+from dgcc.cli.place import Member, join_farm
+from dgcc.naming.contexts import Farm
 from dgcc.naming.deadlines import set_deadlines
-from dgcc.naming.orb import OPEN_WARNING, OrbError, address_towards, is_loopback, start_orb, stop_orb
+from dgcc.naming.orb import OrbError, start_orb, stop_orb
+from dgcc.naming.place import NamingError, parse_address
 from dgcc.naming.sender import Sender
+from dgcc.naming.server import PARENT_DIED
 from dgcc.slave.service import Slave, SlaveOptions
 from dgcc.store.errors import StoreBusy, StoreError
+from dgcc.trust.guard import may_be_called
+from dgcc.trust.tls import SLAVE, TrustError
 
 # Jobs of a slave that runs as root become this user; Debian's nobody and nogroup.
 _NOBODY = (65534, 65534)
@@ -34,11 +41,12 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--naming", metavar="HOST[:PORT]",
                    help="the farm's naming service (else DGCC_NAMING, else the config file)")
+    place.add_options(p)
     p.add_argument("--slots", type=int, metavar="N", help="jobs at once (default: one for each CPU)")
-    p.add_argument("--name", help="this slave's name in the farm (default: the host's name)")
+    p.add_argument("--name", help="this slave's name in the farm (default: that in its certificate, or the host's)")
     p.add_argument("--store", type=Path, metavar="DIR",
                    help="where project files and toolchains are kept between builds")
-    add_options(p)
+    joblimits.add_options(p)
     p.add_argument("--once", action="store_true", help="end when the first master has been served")
     p.add_argument("-v", "--verbose", action="store_true", help="say what happens")
     # The slave that a master starts on its own host: it says little, and its store outlives its name.
@@ -60,7 +68,7 @@ def _options(args: argparse.Namespace, settings: dict[str, object], name: str, s
     slots = int(str(args.slots or settings.get("slots") or len(os.sched_getaffinity(0))))
     return SlaveOptions(
         name=name, slots=slots, store=store, once=args.once, owner=_NOBODY if os.geteuid() == 0 else None,
-        limits=job_limits(args, settings, slots),
+        limits=joblimits.job_limits(args, settings, slots),
     )  # fmt: skip
 
 
@@ -80,6 +88,15 @@ def _open(
     raise StoreBusy(f"all {_NAMESAKES} stores at {base} are in use; name another with --store")
 
 
+def _name(args: argparse.Namespace, member: Member) -> str:
+    """Return this slave's name in the farm. Raises ConfigError for one that its certificate does not allow."""
+    peer = member.credentials.peer if member.credentials else None
+    name = args.name or (peer.name if peer else socket.gethostname())
+    if peer and not may_be_called(peer, name):
+        raise ConfigError(f"--name {name}: the certificate is that of '{peer.name}', and a slave has its name")
+    return str(name)
+
+
 def _serve(args: argparse.Namespace) -> int:
     settings = load()
     set_deadlines(settings["deadlines"])
@@ -88,17 +105,19 @@ def _serve(args: argparse.Namespace) -> int:
     naming = args.naming or settings.get("naming")
     if not naming:
         raise ConfigError("which farm? Give --naming HOST[:PORT], or set DGCC_NAMING")
-    host, port = parse_address(str(naming))
-    address = address_towards(host, port)
-    if not is_loopback(address):
-        log.warning(OPEN_WARNING, address)
+    member = join_farm(parse_address(str(naming)), args, settings, SLAVE, "dgcc-slave")
+    name = _name(args, member)
+    ended_by: list[int] = []
     over = threading.Event()
-    orb, poa = start_orb(address)
+    orb, poa = start_orb(member.place)
     try:
-        farm = Farm(orb, host, port)
+        farm = Farm(orb, member.place)
+        # From here on there is something to be left in order. An Event's lock may be held just when a signal comes, and
+        # the kernel sends several when a master is killed.
+        told: queue.SimpleQueue[int] = queue.SimpleQueue()
+        threading.Thread(target=_pass_on, args=(told, over, ended_by), name="signals", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: over.set())  # from here on there is something to be left in order
-        name = args.name or socket.gethostname()
+            signal.signal(number, lambda got, _: told.put(got))
         slave = _open(args, settings, name, lambda options: Slave(poa, farm, options, over))
         slave.start()
         log.info("slave '%s' offers %d slots at %s", slave.name, slave.slots, farm.address)
@@ -107,7 +126,14 @@ def _serve(args: argparse.Namespace) -> int:
         slave.stop()
     finally:
         stop_orb(orb)
+        if member.place.sockets is not None and PARENT_DIED in ended_by:
+            shutil.rmtree(member.place.sockets, ignore_errors=True)  # the master was killed, and cannot
     return 0
+
+
+def _pass_on(told: "queue.SimpleQueue[int]", over: threading.Event, ended_by: list[int]) -> None:
+    ended_by.append(told.get())
+    over.set()
 
 
 def main() -> int:
@@ -120,7 +146,7 @@ def main() -> int:
     )
     try:
         code = _serve(args)
-    except (ConfigError, NamingError, OrbError, StoreError, OSError) as error:
+    except (ConfigError, NamingError, OrbError, TrustError, StoreError, OSError) as error:
         print(f"dgcc-slave: {error}", file=sys.stderr)
         code = 1
     if Sender.stuck:  # the end of the interpreter would wait, too

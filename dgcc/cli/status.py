@@ -1,14 +1,18 @@
 """`dgcc status`: what the masters and slaves of a farm are doing at this moment."""
 
+import argparse
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from dgcc.cli.config import ConfigError, load
+from dgcc.cli.place import join_farm
 from dgcc.corba import CORBA, DGCC, set_call_timeout
-from dgcc.naming.contexts import MASTERS, SLAVES, Farm, NamingError, parse_address
+from dgcc.naming.contexts import MASTERS, SLAVES, Farm
 from dgcc.naming.deadlines import deadlines, milliseconds, set_deadlines
-from dgcc.naming.orb import OrbError, address_towards, start_orb, stop_orb
+from dgcc.naming.orb import start_orb, stop_orb
+from dgcc.naming.place import parse_address
+from dgcc.trust.tls import MASTER
 
 
 @dataclass(frozen=True)
@@ -66,22 +70,22 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def ask(naming: str | None) -> FarmStatus:
-    """Ask the farm of that naming service, by default the one that the settings name. Raises ConfigError."""
+def ask(args: argparse.Namespace) -> FarmStatus:
+    """Ask the farm that `args.naming` names, or the settings, as a master would.
+
+    Raises ConfigError, NamingError, OrbError, TrustError.
+    """
     settings = load()
     set_deadlines(settings["deadlines"])
-    naming = naming or settings.get("naming")
+    naming = args.naming or settings.get("naming")
     if not naming:
         raise ConfigError("which farm? Give --naming HOST[:PORT], or set DGCC_NAMING")
+    member = join_farm(parse_address(naming), args, settings, MASTER, "dgcc")
+    orb, _ = start_orb(member.place)
     try:
-        host, port = parse_address(naming)
-        orb, _ = start_orb(address_towards(host, port))
-        try:
-            return _ask_all(Farm(orb, host, port))
-        finally:
-            stop_orb(orb)
-    except (NamingError, OrbError) as error:
-        raise ConfigError(str(error)) from error
+        return _ask_all(Farm(orb, member.place))
+    finally:
+        stop_orb(orb)
 
 
 def _ask_all(farm: Farm) -> FarmStatus:

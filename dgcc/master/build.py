@@ -35,7 +35,9 @@ from dgcc.master.terminal import Terminal
 from dgcc.master.trees import Trees
 from dgcc.master.verdict.rules import Rules
 from dgcc.naming.deadlines import deadlines
+from dgcc.naming.place import Place
 from dgcc.naming.sender import Sender
+from dgcc.trust.tls import Credentials
 
 # How many recipes make may have out at once: well above the farm's slots, so that the Overseer can choose.
 RELEASED = 64
@@ -52,7 +54,8 @@ log = logging.getLogger(__name__)
 class BuildOptions:
     """What the command line, the environment and the config file say."""
 
-    naming: tuple[str, int] | None
+    naming: Place | None
+    credentials: Credentials | None  # those of this master in the farm at `naming`
     local_slave: int
     local_jobs: int
     roots: tuple[bytes, ...]
@@ -101,7 +104,7 @@ class Build:
         self._shipping.scratch = clients.path.parent
         tasks: list[asyncio.Task[None]] = []
         try:
-            if options.naming is not None and not await self._connect(*options.naming):
+            if options.naming is not None and not await self._connect(options.naming):
                 return 0  # a signal came first, and tells how to end
             self._driver = start_driver(options.driver, options.arguments, clients.path, RELEASED, _on_tty(), files)
             work = [self._read_trees(), self._join_farm(), self._plan(), self._tick()]
@@ -155,7 +158,7 @@ class Build:
         self._dispatcher.shipping, self._dispatcher.supplies = self._shipping, supplies
         self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments, self._note)
         self._presence = Presence(self._name, Gate(loop), self._reception, self._trees.source, self._count_sent,
-                                  self._hope)  # fmt: skip
+                                  self._hope, options.credentials)  # fmt: skip
 
     def _hope(self, some: bool) -> None:
         self._loop.call_soon_threadsafe(self._shipping.expect_slaves, some)
@@ -169,9 +172,9 @@ class Build:
         self._threads.append(thread)
         return thread
 
-    async def _connect(self, host: str, port: int) -> bool:
+    async def _connect(self, place: Place) -> bool:
         """Reach the farm, so that an unreachable one is told before make starts. False: a signal came first."""
-        connecting = self._loop.run_in_executor(self._thread("connect"), self._presence.connect, host, port)
+        connecting = self._loop.run_in_executor(self._thread("connect"), self._presence.connect, place)
         interrupted = asyncio.ensure_future(self._interrupt.wait())
         waiting: set[asyncio.Future[Any]] = {connecting, interrupted}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

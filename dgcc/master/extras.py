@@ -11,6 +11,7 @@ from dgcc.store.errors import StoreError
 from dgcc.store.layer import Layer
 from dgcc.store.selection import Selection
 from dgcc.store.watch import Watch
+from dgcc.trust import tls
 
 _MOST_FILES = 50_000
 _VERSION_CONTROL = (b".git", b".hg", b".svn")
@@ -98,8 +99,10 @@ class Extras:
 
 
 def own_places() -> tuple[bytes, ...]:
-    """Where this user keeps masters' and slaves' own files on this host: a mirror in a tree would mirror itself."""
-    return os.path.realpath(os.fsencode(default_path().parent)), b"/var/cache/dgcc"
+    """Where this user keeps masters' and slaves' own files on this host: a mirror in a tree would mirror itself, and
+    the keys of a farm are nobody else's."""
+    own = [default_path().parent, *tls.secret_places()]
+    return *(os.path.realpath(os.fsencode(place)) for place in own), b"/var/cache/dgcc"
 
 
 def _checkout(place: bytes) -> bytes:

@@ -14,10 +14,13 @@ from dgcc.master.registry import SlaveLink
 from dgcc.master.servants import Gate, Handlers, MasterServant, OverseerServant, RegistryServant, SourceServant
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm, Life
 from dgcc.naming.deadlines import deadlines
-from dgcc.naming.orb import OPEN_WARNING, address_towards, is_loopback, start_orb, stop_orb
+from dgcc.naming.orb import start_orb, stop_orb
+from dgcc.naming.place import Place
 from dgcc.naming.sender import Sender
-from dgcc.naming.server import OwnNames, with_parent
+from dgcc.naming.server import PARENT_DIED, PrivateNames, with_parent
 from dgcc.store.source import TreeSource
+from dgcc.trust import tls
+from dgcc.trust.guard import Holders
 
 _SLAVE_END_S = 5.0
 _OWN_NAMES_S = 10.0
@@ -30,7 +33,7 @@ class Presence:
 
     def __init__(
         self, name: str, gate: Gate, handlers: Handlers, source: TreeSource, sent: Callable[[int], None],
-        hope: Callable[[bool], None],
+        hope: Callable[[bool], None], credentials: tls.Credentials | None = None,
     ) -> None:
         """`sent` is told the bytes of content that each answer to a slave holds.
 
@@ -39,26 +42,25 @@ class Presence:
         self._hope = hope
         self._hopes: set[str] = set()  # names of slaves that were found and are not known to be dead
         self.name = name
-        self.local_name = f"local-{os.getpid()}"
+        self._credentials = credentials
+        # A slave with a certificate has the name in it.
+        self.local_name = credentials.peer.name if credentials else f"local-{os.getpid()}"
         self._gate, self._handlers, self._source, self._sent = gate, handlers, source, sent
         self._busy = threading.Lock()
         self._closing = False
-        self._names: OwnNames | None = None
+        self._names: PrivateNames | None = None
         self._orb: Any = None
         self._farm: Farm | None = None
-        self._address = ("", 0)
+        self._place: Place | None = None
         self._slave: subprocess.Popen[bytes] | None = None
         self._bound: Any = None
         self._inviters: list[Sender] = []
 
-    def connect(self, host: str, port: int, patience_s: float = 0.0) -> None:
+    def connect(self, place: Place, patience_s: float = 0.0) -> None:
         """Reach the farm's naming service, within `patience_s` if it is just starting. Raises OrbError, NamingError."""
-        address = address_towards(host, port)
-        if not is_loopback(address):
-            log.warning(OPEN_WARNING, address)
-        self._orb, self._poa = start_orb(address)
-        self._farm = Farm(self._orb, host, port, patience_s)
-        self._address = (host, port)
+        self._orb, self._poa = start_orb(place)
+        self._farm = Farm(self._orb, place, patience_s)
+        self._place = place
 
     def join(self, slots: int) -> None:
         """Bind under dgcc/masters, invite every slave, start one of our own with `slots` unless that is 0.
@@ -69,11 +71,11 @@ class Presence:
             if self._closing:
                 return
             if self._farm is None:
-                self._names = OwnNames()
+                self._names = PrivateNames()
                 if self._closing:
                     return
                 # It listens before it knows its own name.
-                self.connect(self._names.host, self._names.port, _OWN_NAMES_S)
+                self.connect(self._names.place, _OWN_NAMES_S)
             assert self._farm is not None
             if slots and not self._closing:
                 self._start_slave(slots)
@@ -107,7 +109,8 @@ class Presence:
                 ref._narrow(DGCC.Slave).invite(self._bound)
                 return
         except CORBA.SystemException as error:
-            log.info("slave %s cannot be invited: %s", name, error)
+            why = tls.why()
+            log.log(logging.WARNING if why else logging.INFO, "slave %s cannot be invited: %s", name, why or error)
         self._hopes.discard(name)
         if not self._hopes:
             self._hope(False)
@@ -116,8 +119,9 @@ class Presence:
         def reference(servant: Any) -> Any:
             return self._poa.id_to_reference(self._poa.activate_object(servant))
 
-        registry = RegistryServant(self._gate, self._handlers, self._orb)
-        overseer = OverseerServant(self._gate, self._handlers)
+        holders = Holders()
+        registry = RegistryServant(self._gate, self._handlers, self._orb, holders)
+        overseer = OverseerServant(self._gate, self._handlers, holders)
         source = SourceServant(self._gate, self._handlers, self._source, self._sent)
         return reference(
             MasterServant(
@@ -131,11 +135,11 @@ class Presence:
         )._narrow(DGCC.Master)
 
     def _start_slave(self, slots: int) -> None:
-        host, port = self._address
-        shown = f"[{host}]" if ":" in host else host
-        command = [sys.executable, "-m", "dgcc.cli.slave", "--naming", f"{shown}:{port}",
+        how = ["--tls", str(self._credentials.directory)] if self._credentials else ["--insecure"]
+        command = [sys.executable, "-m", "dgcc.cli.slave", "--naming", str(self._place), *how,
                    "--slots", str(slots), "--name", self.local_name, "--embedded"]  # fmt: skip
-        self._slave = subprocess.Popen(with_parent(command), stdin=subprocess.DEVNULL, start_new_session=True)
+        self._slave = subprocess.Popen(with_parent(command, PARENT_DIED), stdin=subprocess.DEVNULL,
+                                       start_new_session=True)  # fmt: skip
 
     def close(self, links: Sequence[SlaveLink]) -> None:
         """Tell the slaves, unbind, and stop what `join` has started. Never raises for a peer that is gone."""

@@ -9,6 +9,8 @@ from dgcc.corba import CORBA, DGCC, DGCC__POA, set_call_timeout
 from dgcc.master.results import checked, printable
 from dgcc.naming.deadlines import deadlines, milliseconds
 from dgcc.store.wire import blobs_to_wire, errors_to_wire
+from dgcc.trust.guard import Holders, check_slave_name, only
+from dgcc.trust.tls import SLAVE
 
 _NAME_MAX = 255
 
@@ -70,46 +72,56 @@ class Gate:
             raise CORBA.TRANSIENT(0, CORBA.COMPLETED_MAYBE) from error
 
 
+@only(SLAVE)
 class RegistryServant(DGCC__POA.SlaveRegistry):
     """DGCC::SlaveRegistry."""
 
-    def __init__(self, gate: Gate, handlers: Handlers, orb: Any) -> None:
-        self._gate, self._handlers, self._orb = gate, handlers, orb
+    def __init__(self, gate: Gate, handlers: Handlers, orb: Any, holders: Holders) -> None:
+        self._gate, self._handlers, self._orb, self._holders = gate, handlers, orb, holders
 
     def enlist(self, info: Any, who: Any) -> Any:
         """See the IDL."""
         if who is None or not info.name or info.name != printable(info.name, _NAME_MAX):
             raise DGCC.Refused("a slave needs a reference, and a name that is short and can be printed")
+        check_slave_name(info.name)
         info.version, info.machine = printable(info.version, _NAME_MAX), printable(info.machine, _NAME_MAX)
         # A reference carries its own call timeout, so long calls need one of their own.
         bulk = self._orb.string_to_object(self._orb.object_to_string(who))._narrow(DGCC.Slave)
         set_call_timeout(bulk, milliseconds(deadlines().bulk))
-        return self._gate.call(self._handlers.enlist, info, who, bulk)
+        lease = self._gate.call(self._handlers.enlist, info, who, bulk)
+        self._holders.enlisted(lease.id)
+        return lease
 
     def renew(self, lease: int, now: Any, held: list[int]) -> None:
         """See the IDL."""
+        self._holders.check(lease)
         self._gate.call(self._handlers.renew, lease, now, held)
 
     def free(self, lease: int, slots: int) -> None:
         """See the IDL."""
+        self._holders.check(lease)
         self._gate.call(self._handlers.free, lease, slots)
 
     def leave(self, lease: int) -> None:
         """See the IDL."""
-        self._gate.call(self._handlers.leave, lease)
+        if self._holders.ended(lease):
+            self._gate.call(self._handlers.leave, lease)
 
 
+@only(SLAVE)
 class OverseerServant(DGCC__POA.Overseer):
     """DGCC::Overseer."""
 
-    def __init__(self, gate: Gate, handlers: Handlers) -> None:
-        self._gate, self._handlers = gate, handlers
+    def __init__(self, gate: Gate, handlers: Handlers, holders: Holders) -> None:
+        self._gate, self._handlers, self._holders = gate, handlers, holders
 
     def done(self, lease: int, what: Any) -> None:
         """See the IDL."""
+        self._holders.check(lease)
         self._gate.call(self._handlers.done, lease, checked(what))
 
 
+@only(SLAVE)
 class SourceServant(DGCC__POA.Source):
     """DGCC::Source over the project's trees. Blobs are read on the ORB's threads: they are no state."""
 
@@ -137,7 +149,7 @@ class SourceServant(DGCC__POA.Source):
 
 
 class MasterServant(DGCC__POA.Master):
-    """DGCC::Master: the door, bound in the Naming Service."""
+    """DGCC::Master: the door, bound in the Naming Service. Any member of the farm may ask for what is behind it."""
 
     def __init__(
         self, name: str, gate: Gate, handlers: Handlers, registry: Any, overseer: Any, store: Any

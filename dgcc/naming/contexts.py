@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from dgcc.corba import CORBA, CosNaming, set_call_timeout
 from dgcc.naming.deadlines import deadlines, milliseconds
+from dgcc.naming.place import NamingError, Place
+from dgcc.trust import tls
 
-DEFAULT_PORT = 2809  # registered with IANA for CORBA's corbaloc
 MASTERS = "masters"
 SLAVES = "slaves"
 _PAGE = 100
@@ -24,10 +25,6 @@ _T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
 
-class NamingError(Exception):
-    """The Naming Service cannot be used; the message says which, why and what to do."""
-
-
 class Life(enum.Enum):
     """What is known of a process that is bound."""
 
@@ -36,30 +33,17 @@ class Life(enum.Enum):
     DEAD = "it is gone"
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """Split HOST[:PORT] (an IPv6 host in brackets) into host and port. Raises NamingError if it is neither."""
-    host, port = text, str(DEFAULT_PORT)
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.lstrip(":") or port
-    elif text.count(":") == 1:
-        host, port = text.split(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise NamingError(f"'{text}' is not a naming service's address: write HOST or HOST:PORT")
-    return host, int(port)
-
-
 class Farm:
     """The two naming contexts of one farm."""
 
-    def __init__(self, orb: CORBA.ORB, host: str, port: int, patience_s: float = 0.0) -> None:
+    def __init__(self, orb: CORBA.ORB, place: Place, patience_s: float = 0.0) -> None:
         """Connect. Raises NamingError if nothing that speaks CosNaming answers there.
 
         `patience_s`: for how long that is put up with, of a naming service that is just being started.
         """
-        self.address = f"{host}:{port}"
-        shown = f"[{host}]" if ":" in host else host
-        self._found = orb.string_to_object(f"corbaloc:iiop:1.2@{shown}:{port}/NameService")
+        self.address = str(place)
+        self._tls = place.tls
+        self._found = orb.string_to_object(place.uri)
         self._contexts: dict[str, Any] = {}
         until = time.monotonic() + patience_s
         while True:
@@ -79,10 +63,25 @@ class Farm:
             top = self._context(root, "dgcc")
             self._contexts = {kind: self._context(top, kind) for kind in (MASTERS, SLAVES)}
         except CORBA.SystemException as error:
-            raise NamingError(
-                f"no naming service answers at {self.address} ({error}); "
-                "start omniNames there, or check --naming and DGCC_NAMING"
-            ) from error
+            raise NamingError(self._explain(error)) from error
+
+    def _explain(self, error: CORBA.SystemException) -> str:
+        """Say what is likely wrong: the ORB tells only that there was no answer."""
+        reason = tls.why()
+        if reason:
+            return f"the naming service at {self.address} cannot be used: {reason}; see --tls"
+        if self._tls and isinstance(error, CORBA.NO_PERMISSION):
+            return f"the naming service at {self.address} does not let this certificate in; see --tls"
+        if isinstance(error, CORBA.COMM_FAILURE | CORBA.MARSHAL):
+            return (
+                f"what listens at {self.address} hangs up ({error}): "
+                + ("it refuses our certificate, or does not speak TLS" if self._tls
+                   else "if the farm has an authority, name this host's certificate with --tls")
+            )  # fmt: skip
+        return (
+            f"no naming service answers at {self.address} ({error}); "
+            "start it there with `dgcc names`, or check --naming and DGCC_NAMING"
+        )
 
     @staticmethod
     def _context(parent: Any, name: str) -> Any:

@@ -2,10 +2,13 @@
 
 import concurrent.futures
 import ipaddress
+import os
 import socket
+from pathlib import Path
 
 from dgcc.corba import CORBA, PortableServer
 from dgcc.naming.deadlines import deadlines, milliseconds
+from dgcc.naming.place import Place
 from dgcc.naming.sender import Sender
 
 CALLS_AT_ONCE = 256
@@ -13,9 +16,10 @@ OWN_THREADS = 1000
 IDLE_S = 60
 # Room for a Result or a Page at its largest; content goes in pieces far below it (see idl/dgcc.idl).
 MAX_MESSAGE = 64 * 1024 * 1024
+_LONGEST_PATH = 107  # bytes in a unix socket's address
 
 
-OPEN_WARNING = "listening on %s: this version knows no authentication; use it only in a network you trust"
+OPEN_WARNING = "--insecure: listening on %s, where anybody who reaches the port can run jobs and read the project"
 
 
 class OrbError(Exception):
@@ -41,15 +45,27 @@ def is_loopback(address: str) -> bool:
     return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
-def start_orb(address: str = "127.0.0.1") -> tuple[CORBA.ORB, PortableServer.POA]:
-    """Start the ORB, listening on `address` at a free port. Returns the ORB and its root POA, already active.
+def start_orb(place: Place | None = None) -> tuple[CORBA.ORB, PortableServer.POA]:
+    """Start the ORB where it reaches the naming service at `place` and is reached from there: on the address towards
+    it at a free port, or on a socket in its directory. Without one it listens on loopback.
 
-    Raises OrbError if the address cannot be bound.
+    Returns the ORB and its root POA, already active. Raises OrbError if it cannot listen there.
     """
-    host = f"[{address}]" if ":" in address else address
+    place = place or Place()
+    path = None
+    if place.sockets is not None:
+        path, transport = socket_path(place.sockets, f"p{os.getpid()}"), "unix"
+        endpoint = f"giop:unix:{path}"
+        path.unlink(missing_ok=True)  # of a dead process with our number
+    else:
+        address, transport = address_towards(place.host, place.port), "ssl" if place.tls else "tcp"
+        endpoint = f"giop:{transport}:{f'[{address}]' if ':' in address else address}:0"
     arguments = [
         "dgcc",
-        "-ORBendPoint", f"giop:tcp:{host}:0",
+        "-ORBendPoint", endpoint,
+        "-ORBclientTransportRule", f"* {transport}",
+        "-ORBserverTransportRule", f"* {transport}",
+        "-ORBunixTransportPermission", "0600",
         "-ORBnativeCharCodeSet", "UTF-8",
         "-ORBgiopMaxMsgSize", str(MAX_MESSAGE),
         # A call that is not answered in time raises TRANSIENT or TIMEOUT, so that no peer can hold a thread.
@@ -77,7 +93,9 @@ def start_orb(address: str = "127.0.0.1") -> tuple[CORBA.ORB, PortableServer.POA
         poa = orb.resolve_initial_references("RootPOA")._narrow(PortableServer.POA)
         poa._get_the_POAManager().activate()
     except CORBA.SystemException as error:
-        raise OrbError(f"cannot listen on {address}: {error}") from error
+        raise OrbError(f"cannot listen at {endpoint.removeprefix('giop:')}: {error}") from error
+    if path is not None:
+        _lengthen_queue(path)
     return orb, poa
 
 
@@ -90,3 +108,24 @@ def stop_orb(orb: CORBA.ORB) -> None:
     ending = Sender("orb's end")
     concurrent.futures.wait([ending.submit(orb.destroy)], 2 * deadlines().goodbye)
     ending.shutdown()
+
+
+def socket_path(directory: Path, name: str) -> Path:
+    """Return the path of a socket in `directory`. Raises OrbError where it is too long for an address."""
+    path = directory / name
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        raise OrbError(f"{path} is too long for a unix socket; set TMPDIR to a shorter directory")
+    return path
+
+
+def _lengthen_queue(path: Path) -> None:
+    """Let as many connections wait for this ORB's unix socket as for a port: omniORB has room for five, and whoever
+    comes while they wait is told that nobody listens."""
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            with socket.socket(fileno=os.dup(int(entry))) as ours:
+                if ours.family == socket.AF_UNIX and ours.getsockname() == os.fspath(path):
+                    ours.listen(CALLS_AT_ONCE)
+                    return
+        except OSError:
+            continue  # no socket, or the directory that is being listed

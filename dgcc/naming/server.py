@@ -1,45 +1,66 @@
-"""A Naming Service of the master's own: omniNames on a free loopback port, gone with the master."""
+"""Naming Services that we start: the farm's, on loopback or with TLS, and that of a farm of one on a private socket."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
+from pathlib import Path
+from typing import Any
 
-from dgcc.naming.contexts import NamingError
+from dgcc.naming.orb import socket_path
 from dgcc.naming.ownplace import OwnPlace
+from dgcc.naming.place import NamingError, Place, at
+from dgcc.trust import tls
 
+PARENT_DIED = signal.SIGHUP  # to a slave that a master has started; while it lives, it says SIGTERM
 _START_TIMEOUT_S = 10.0
 _POLL_S = 0.01
+_LONG = 64  # bytes of a directory
+_TLS_TRANSPORT = "libomnisslTP4.so.2"
 
 
-def with_parent(command: list[str]) -> list[str]:
-    """Return `command` such that the kernel ends it when the thread that starts it ends: nothing outlives a killed
-    master. Without util-linux's setpriv it is returned as it is."""
+def with_parent(command: list[str], number: signal.Signals = signal.SIGTERM) -> list[str]:
+    """Return `command` such that the kernel sends it a signal when the thread that starts it ends: nothing outlives a
+    killed master. Without util-linux's setpriv it is returned as it is."""
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--", *command] if setpriv else command
+    return [setpriv, "--pdeathsig", number.name[3:], "--", *command] if setpriv else command
 
 
-class OwnNames:
-    """A private omniNames process; a context manager that stops it and removes its files."""
+def with_tls(credentials: tls.Credentials | None) -> list[str]:
+    """Return the beginning of a command in which omniNames uses a certificate: by omniORB's TLS transport and our
+    library, both preloaded, as it has no option for a revocation list."""
+    if credentials is None:
+        return []
+    return ["env", f"LD_PRELOAD={_TLS_TRANSPORT}:{tls.LIBRARY}", f"DGCC_TLS_NAMES={credentials.directory.absolute()}"]
 
-    def __init__(self) -> None:
-        """Start it. Raises NamingError if omniNames is not installed or does not come up."""
+
+class NamesProcess:
+    """An omniNames process at a place; a context manager that stops it."""
+
+    def __init__(self, place: Place, data: Path, output: Any, credentials: tls.Credentials | None = None) -> None:
+        """Start it with its files in `data`, and wait until it listens. `output` takes what it says, as for Popen.
+
+        `credentials`: its certificate, where `place` has TLS. Raises NamingError if omniNames is not installed or does
+        not come up.
+        """
         program = shutil.which("omniNames")
         if program is None:
             raise NamingError("omniNames is not installed; on Debian: apt-get install omniorb-nameserver")
-        self.host = "127.0.0.1"
-        with socket.socket() as probe:
-            probe.bind((self.host, 0))
-            self.port = int(probe.getsockname()[1])
-        self._place = OwnPlace("dgcc-naming-")
-        self._log = self._place.path / "out"
-        with self._log.open("wb") as out:
-            self._process = subprocess.Popen(
-                with_parent([program, "-start", str(self.port), "-logdir", str(self._place.path),
-                             "-ORBendPoint", f"giop:tcp:{self.host}:{self.port}"]),
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True,  # the terminal's Ctrl-C is the master's to handle
-            )  # fmt: skip
+        self.place = place
+        transport = "unix" if place.sockets is not None else "ssl" if place.tls else "tcp"
+        where = socket_path(place.sockets, "names") if place.sockets is not None else at(place.host, place.port)
+        self._process = subprocess.Popen(
+            with_parent([*with_tls(credentials), program, "-start", str(place.port), "-ignoreport",
+                         "-datadir", str(data), "-ORBendPoint", f"giop:{transport}:{where}",
+                         "-ORBserverTransportRule", f"* {transport}",
+                         "-ORBclientTransportRule", f"* {transport}", "-ORBunixTransportPermission", "0600",
+                         "-ORBtraceLevel", "0"]),
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,  # the terminal's Ctrl-C is ours to handle
+        )  # fmt: skip
         try:
             self._wait()
         except BaseException:
@@ -50,17 +71,31 @@ class OwnNames:
         until = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < until:
             if self._process.poll() is not None:
-                said = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-                raise NamingError(f"omniNames ended at once: {' '.join(said) or 'it said nothing'}")
+                raise NamingError(f"omniNames ended at once; is something else listening at {self.place}?")
             try:
-                socket.create_connection((self.host, self.port), timeout=1).close()
+                self._knock()
                 return
             except OSError:
                 time.sleep(_POLL_S)
-        raise NamingError(f"omniNames does not listen on port {self.port} after {_START_TIMEOUT_S:.0f} s")
+        raise NamingError(f"omniNames does not listen at {self.place} after {_START_TIMEOUT_S:.0f} s")
+
+    def _knock(self) -> None:
+        if self.place.sockets is not None:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(os.fspath(self.place.sockets / "names"))
+        else:
+            socket.create_connection((self.place.host, self.place.port), timeout=1).close()
+
+    def wait(self) -> int:
+        """Wait until it ends, and return its exit status."""
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """Tell it to end."""
+        self._process.terminate()
 
     def close(self) -> None:
-        """Stop the process and remove its directory. Safe to call twice."""
+        """Stop the process. Safe to call twice."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -68,10 +103,48 @@ class OwnNames:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._place.close()
 
-    def __enter__(self) -> "OwnNames":
+    def __enter__(self) -> "NamesProcess":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class OwnNames(NamesProcess):
+    """A naming service on a free loopback port, for a while: its files go with it."""
+
+    def __init__(self) -> None:
+        """Start it. Raises NamingError if omniNames is not installed or does not come up."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            place = Place(port=int(probe.getsockname()[1]))
+        self.host, self.port = place.host, place.port
+        self._start_in(OwnPlace("dgcc-naming-"), place)
+
+    def _start_in(self, own: OwnPlace, place: Place) -> None:
+        self._own = own
+        try:
+            super().__init__(place, own.path, subprocess.DEVNULL)
+        except BaseException:
+            own.close()
+            raise
+
+    def close(self) -> None:
+        """Stop the process and remove its directory. Safe to call twice."""
+        super().close()
+        self._own.close()
+
+
+class PrivateNames(OwnNames):
+    """The naming service of a farm of one: in a directory that only this user can enter, and on no port.
+
+    The directory goes at the end, with all sockets that members of the farm leave there.
+    """
+
+    def __init__(self) -> None:
+        """Start it. Raises NamingError if omniNames is not installed or does not come up."""
+        # A socket's path must be short, and TMPDIR's need not be.
+        base = tempfile.gettempdir()
+        own = OwnPlace("dgcc-farm-", base if len(os.fsencode(base)) < _LONG else "/tmp")
+        self._start_in(own, Place(sockets=own.path))

@@ -27,6 +27,8 @@ from dgcc.slave.session import Running, Session
 from dgcc.slave.sharing import StoreServant
 from dgcc.store.blobs import BlobStore
 from dgcc.store.jaillimits import Limits, host_limits
+from dgcc.trust import tls
+from dgcc.trust.guard import Holders, check_answer, only
 
 _HEARTBEAT_S = 1.0
 _JAILS_END_S = 5.0
@@ -50,6 +52,7 @@ class SlaveOptions:
     limits: Limits | None = None  # of each job; None: what suits this host
 
 
+@only(tls.MASTER)
 class Slave(DGCC__POA.Slave):
     """DGCC::Slave, and everything behind it.
 
@@ -64,6 +67,7 @@ class Slave(DGCC__POA.Slave):
         self._farm = farm
         self._sessions: dict[int, Session] = {}  # by lease
         self._lock = threading.Lock()  # guards _sessions and each session's `running` and `kept`
+        self._holders = Holders()
         self._jobs = JobList()
         self._idle = 0
         self._ended: queue.SimpleQueue[Session | None] = queue.SimpleQueue()  # sessions to end; None: no more
@@ -167,6 +171,7 @@ class Slave(DGCC__POA.Slave):
             self._invited.release()
 
     def _session(self, lease: int) -> Session:
+        self._holders.check(lease)
         with self._lock:
             session = self._sessions.get(lease)
         if session is None:
@@ -213,6 +218,7 @@ class Slave(DGCC__POA.Slave):
 
     def release(self, lease: int, job: int) -> None:
         """See the IDL."""
+        self._holders.check(lease)
         with self._lock:
             session = self._sessions.get(lease)
             kept = session.kept.pop(job, None) if session else None
@@ -221,6 +227,7 @@ class Slave(DGCC__POA.Slave):
 
     def dismiss(self, lease: int) -> None:
         """See the IDL."""
+        self._holders.check(lease)
         with self._lock:
             session = self._sessions.get(lease)
         if session is not None:
@@ -314,6 +321,7 @@ class Slave(DGCC__POA.Slave):
         name = "?"
         try:
             name = str(master._get_name())
+            check_answer()
             protocol = int(master._get_protocol())
             if protocol != DGCC.PROTOCOL:
                 master.unfit(self._options.name, dgcc.__version__, DGCC.PROTOCOL)
@@ -326,6 +334,7 @@ class Slave(DGCC__POA.Slave):
             try:
                 session = Session(master, self._mirrors)
                 session.enlist(self._get_info(), self.ref)
+                self._holders.granted(session.lease)
                 with self._lock:
                     self._sessions[session.lease] = session
             finally:
@@ -337,7 +346,8 @@ class Slave(DGCC__POA.Slave):
             self._refusals[name] = error.reason
             return
         except CORBA.SystemException as error:
-            log.info("a master that called does not answer: %s", error)
+            reason = tls.why()
+            log.log(logging.WARNING if reason else logging.INFO, "a master cannot be served: %s", reason or error)
             return
         log.info("serving master %s", session.name)
         session.sender.submit(_quietly, session, lambda: session.registry.free(session.lease, self._options.slots))
@@ -379,6 +389,7 @@ class Slave(DGCC__POA.Slave):
                 return
             session.ended = True
             self._sessions.pop(session.lease, None)
+            self._holders.ended(session.lease)
         self._jobs.withdraw(session)
         self._kill(session, None)
         if say:

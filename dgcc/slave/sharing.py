@@ -6,11 +6,14 @@ from dgcc.corba import DGCC, DGCC__POA
 from dgcc.store.blobindex import BlobIndex
 from dgcc.store.source import TreeSource
 from dgcc.store.wire import blobs_to_wire, errors_to_wire
+from dgcc.trust.guard import only
+from dgcc.trust.tls import SLAVE
 
 # Environments are fetched once by each slave, so there is little to gain from keeping much of it packed.
 _HOT_BYTES = 16 << 20
 
 
+@only(SLAVE)
 class StoreServant(DGCC__POA.Source):
     """DGCC::Source without layers. Called on the ORB's threads."""
 

@@ -118,7 +118,7 @@ class Chaos:
 
     def status(self) -> dict[str, Any]:
         """What `dgcc status` says of the farm."""
-        asked = self.farm.run("dgcc", "status", "--naming", self.farm.naming, "--json")
+        asked = self.farm.run("dgcc", "status", "--naming", self.farm.naming, *self.farm.how("desk"), "--json")
         return json.loads(asked.stdout) if asked.returncode == 0 else {"masters": [], "slaves": []}
 
     def slots_are_free(self, seconds: float = 20) -> None:

@@ -19,6 +19,7 @@ from fuzz.vitals import Vitals, settled
 from dgcc.naming.contexts import MASTERS
 from dgcc.naming.contexts import Farm as Naming
 from dgcc.naming.orb import OWN_THREADS, start_orb
+from dgcc.naming.place import Place
 from dgcc.naming.sender import Sender
 
 OBJECTS = 6
@@ -92,7 +93,7 @@ def siege(top: Path, seed: int) -> Iterator[Siege]:
     with farm(top / "farm", "a", slots=2) as made:
         project = top / "project"
         make_project(project)
-        naming = Naming(orb, made.names.host, made.names.port)
+        naming = Naming(orb, Place(made.names.host, made.names.port))
         master = made.start_master(project)
         reader = Sender("reader")
         ended = reader.submit(made.finish, master, 3600)

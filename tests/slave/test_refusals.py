@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ class Farm:
 
 def test_a_refusal_is_said_once_for_each_master_and_reason(top: Path, caplog: pytest.LogCaptureFixture) -> None:
     farm = Farm()
-    slave = Slave(start_orb()[1], farm, SlaveOptions("here", 1, top / "store", False, OWNER))  # type: ignore[arg-type]
+    options = SlaveOptions("here", 1, top / "store", False, OWNER)
+    slave = Slave(start_orb()[1], farm, options, threading.Event())  # type: ignore[arg-type]
     try:
         other = Master("other", "other has no use for an x86_64")
         with caplog.at_level(logging.ERROR):
