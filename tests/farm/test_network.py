@@ -1,69 +1,73 @@
-"""A farm across hosts: network namespaces joined by a bridge, one for each machine."""
+"""A farm across hosts: three machines, each a network namespace."""
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import farmkit
 import pytest
 from farmkit import wait_for
+from hostkit import three_hosts
+from trust.trustkit import make_trust, small_project
 
-
-def run(command: str) -> None:
-    subprocess.run(command, shell=True, check=True, capture_output=True)
+COUNT = 8
 
 
 @pytest.fixture
-def hosts() -> Iterator[dict[str, str]]:
-    """Three hosts: the prefix for commands that run on each, and addresses 10.79.0.1 to 3."""
-    farmkit.needs_root("makes network namespaces joined by a bridge")
-    tag = f"dg{os.getpid() % 100000}"
-    names = [f"{tag}h{n}" for n in (1, 2, 3)]
-    try:
-        run(f"ip netns add {tag}br && ip -n {tag}br link add br0 type bridge && ip -n {tag}br link set br0 up")
-        for number, name in enumerate(names, 1):
-            run(f"ip netns add {name} && ip -n {name} link set lo up")
-            run(f"ip -n {tag}br link add p{number} type veth peer name eth0 netns {name}")
-            run(f"ip -n {tag}br link set p{number} master br0 up")
-            run(f"ip -n {name} addr add 10.79.0.{number}/24 dev eth0 && ip -n {name} link set eth0 up")
-        yield {f"10.79.0.{number}": f"ip netns exec {name}" for number, name in enumerate(names, 1)}
-    finally:
-        for name in (*names, f"{tag}br"):
-            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+def hosts() -> Iterator[dict[str, list[str]]]:
+    """See three_hosts."""
+    with three_hosts() as made:
+        yield made
 
 
-def test_three_machines(hosts: dict[str, str], project: Path, tmp_path: Path):
-    count = 8
-    (project / "Makefile").write_text(f"all: {' '.join(f'f{i}.o' for i in range(count))}\n%.o: %.c\n\t$(CC) -g -c $<\n")
-    for i in range(count):
-        (project / f"f{i}.c").write_text(f"int f{i};\n")
+def build(hosts: dict[str, list[str]], project: Path, top: Path, how: Callable[[str], list[str]]) -> dict[str, str]:
+    """Build on a farm of all three: names and master on the first, slaves on the others.
+
+    `how` gives the options by which each of names, desk, one and two speaks with the farm. Returns what each said.
+    """
     farm, *others = hosts
-    names = tmp_path / "names"
-    names.mkdir()
-    environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"))
-    started = [
-        subprocess.Popen([*hosts[farm].split(), "omniNames", "-start", "2809", "-logdir", str(names), "-ORBendPoint",
-                          f"giop:tcp:{farm}:2809"], stderr=subprocess.DEVNULL)
-    ]  # fmt: skip
-    service = ["-ORBInitRef", f"NameService=corbaloc::{farm}/NameService"]
-    ask = [*hosts[farm].split(), "nameclt", *service, "list"]
-    wait_for(lambda: subprocess.run(ask, capture_output=True).returncode == 0, "omniNames")
+    environment = dict(os.environ, HOME=str(top), XDG_CACHE_HOME=str(top / "cache"))
+    started = []
+
+    def start(name: str, address: str, *command: str, up: str) -> None:
+        log = top / f"{name}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen([*hosts[address], str(farmkit.BIN / command[0]), *command[1:], *how(name)],
+                                       stderr=out, env=environment)  # fmt: skip
+        started.append(process)
+        wait_for(lambda: up in log.read_text() or process.poll() is not None, f"{name} on {address}")
+        assert process.poll() is None, log.read_text()
+
     try:
-        for address in others:
-            log = (tmp_path / address).open("wb")
-            started.append(
-                subprocess.Popen([*hosts[address].split(), str(farmkit.BIN / "dgcc-slave"), "--naming", farm, "--name",
-                                  address, "--store", str(tmp_path / f"store-{address}"), "--slots", "1"],
-                                 stderr=log, env=environment)
-            )  # fmt: skip
-            wait_for(lambda a=address: "offers" in (tmp_path / a).read_text(), f"the slave on {address}")
-            assert f"listening on {address}: this version knows no authentication" in (tmp_path / address).read_text()
-        built = subprocess.run([*hosts[farm].split(), str(farmkit.BIN / "dgcc-master"), "--naming", farm], cwd=project,
-                               capture_output=True, text=True, timeout=60, env=environment)  # fmt: skip
+        start("names", farm, "dgcc", "names", "--address", farm, "--data", str(top / "names"), up="listening at")
+        for name, address in zip(("one", "two"), others, strict=True):
+            start(name, address, "dgcc-slave", "--naming", farm, "--name", name, "--store", str(top / f"store-{name}"),
+                  "--slots", "1", up="offers")  # fmt: skip
+        built = subprocess.run([*hosts[farm], str(farmkit.BIN / "dgcc-master"), "--naming", farm, *how("desk")],
+                               cwd=project, capture_output=True, text=True, timeout=60, env=environment)  # fmt: skip
         assert built.returncode == 0, built.stderr
-        assert f"{count} remote" in built.stderr and "0 local, 0 fallback" in built.stderr
+        assert f"{COUNT} remote" in built.stderr and "0 local, 0 fallback" in built.stderr
     finally:
         for process in reversed(started):
             process.terminate()
             process.wait(20)
+    return {name: (top / f"{name}.log").read_text() for name in ("names", "one", "two")} | {"desk": built.stderr}
+
+
+def test_three_machines_with_certificates(hosts: dict[str, list[str]], project: Path, tmp_path: Path):
+    (project / "Makefile").write_text(f"all: {' '.join(f'f{i}.o' for i in range(COUNT))}\n%.o: %.c\n\t$(CC) -g -c $<\n")
+    for i in range(COUNT):
+        (project / f"f{i}.c").write_text(f"int f{i};\n")
+    trust = make_trust(tmp_path / "trust")
+    said = build(hosts, project, tmp_path, lambda name: ["--tls", str(trust.place / name)])
+    assert "with TLS as 'names'" in said["names"]
+    assert not any("insecure" in text or "refused" in text for text in said.values())
+
+
+def test_three_machines_that_trust_everybody(hosts: dict[str, list[str]], project: Path, tmp_path: Path):
+    small_project(project, *map(str, range(COUNT)))
+    said = build(hosts, project, tmp_path, lambda name: ["--insecure"])
+    for name, address in zip(("names", "one", "two", "desk"), ("10.79.0.1", "10.79.0.2", "10.79.0.3", "10.79.0.1"),
+                             strict=True):  # fmt: skip
+        assert f"--insecure: listening on {address}, where anybody who reaches the port can run jobs" in said[name]

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from farmkit import needs_root
 from hook.hookrun import Master, build, hooked, plain_environment, write
 
 from dgcc.master import wire
@@ -80,6 +81,37 @@ def test_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         assert master.requests == [] and server.refused == 1
 
     serve(body)
+
+
+def test_a_real_other_user_is_refused(tmp_path: Path) -> None:
+    """The socket is 0600 in a directory that is 0700, and were both open, whoever comes is looked at."""
+    needs_root("becomes another user")
+
+    async def body(server: ClientServer, master: Master) -> None:
+        assert (server.path.stat().st_mode & 0o777, server.path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        assert await _as_stranger(server.path) == "PermissionError"
+        server.path.parent.chmod(0o755)
+        assert await _as_stranger(server.path) == "PermissionError"
+        server.path.chmod(0o666)
+        assert await _as_stranger(server.path) in ("b''", "ConnectionResetError", "BrokenPipeError")
+        assert master.requests == [] and server.refused == 1
+
+    serve(body)
+
+
+async def _as_stranger(path: Path) -> str:
+    """What another user gets who sends a request: an answer, or the error's name."""
+    program = (
+        "import socket, sys\ns = socket.socket(socket.AF_UNIX)\n"
+        "try:\n s.connect(sys.argv[1]); s.sendall(bytes.fromhex(sys.argv[2])); print(s.recv(9))\n"
+        "except OSError as error: print(type(error).__name__)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        "setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "/usr/bin/python3", "-c", program, str(path),
+        REQUEST.hex(), stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    return out.decode().strip()
 
 
 @pytest.mark.parametrize(
