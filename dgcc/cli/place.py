@@ -85,7 +85,7 @@ def take_up(directory: Path, role: str, says: str) -> tls.Credentials:
     if role not in peer.roles:
         raise tls.TrustError(
             f"the certificate of '{peer.name}' in {directory} is for {', '.join(sorted(peer.roles)) or 'nothing'}, and "
-            f"this is a {role}: issue one with `dgcc ca issue {peer.name} --{role}`"
+            f"here one for {role} is needed: issue it with `dgcc ca issue {peer.name} --{role}`"
         )
     for sentence in credentials.ending(time.time()):
         log.warning("%s: issue a new one with `dgcc ca`", sentence)

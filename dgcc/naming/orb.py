@@ -12,6 +12,13 @@ from dgcc.naming.place import Place
 from dgcc.naming.sender import Sender
 
 CALLS_AT_ONCE = 256
+AGAINST_BROKEN_REQUESTS = (
+    # With more, omniORB 4.2.5 crashes, or loops for ever, over broken requests that follow each other closely on one
+    # connection. Our callers have one call out on a connection at a time.
+    "-ORBmaxServerThreadPerConnection", "1",
+    # If surplus bytes behind a request are an error, omniORB 4.2.5 loses the buffer that they are in.
+    "-ORBstrictIIOP", "0",
+)  # fmt: skip
 OWN_THREADS = 1000
 IDLE_S = 60
 # Room for a Result or a Page at its largest; content goes in pieces far below it (see idl/dgcc.idl).
@@ -73,11 +80,7 @@ def start_orb(place: Place | None = None) -> tuple[CORBA.ORB, PortableServer.POA
         "-ORBclientConnectTimeOutPeriod", str(milliseconds(deadlines().connect)),
         # omniORB's default of 5 calls at once to one peer is too few for a slave with many CPUs.
         "-ORBmaxGIOPConnectionPerServer", str(CALLS_AT_ONCE),
-        # With more, omniORB 4.2.5 crashes, or loops for ever, over broken requests that follow each other closely on
-        # one connection. Our callers have one call out on a connection at a time.
-        "-ORBmaxServerThreadPerConnection", "1",
-        # If surplus bytes behind a request are an error, omniORB 4.2.5 loses the buffer that they are in.
-        "-ORBstrictIIOP", "0",
+        *AGAINST_BROKEN_REQUESTS,
         # Each connection has a thread, but in a flood: then some share a few.
         "-ORBthreadPerConnectionUpperLimit", str(OWN_THREADS),
         "-ORBthreadPerConnectionLowerLimit", str(OWN_THREADS * 3 // 4),

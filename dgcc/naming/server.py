@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dgcc.naming.orb import socket_path
+from dgcc.naming.orb import AGAINST_BROKEN_REQUESTS, socket_path
 from dgcc.naming.ownplace import OwnPlace
 from dgcc.naming.place import NamingError, Place, at
 from dgcc.trust import tls
@@ -57,7 +57,7 @@ class NamesProcess:
                          "-datadir", str(data), "-ORBendPoint", f"giop:{transport}:{where}",
                          "-ORBserverTransportRule", f"* {transport}",
                          "-ORBclientTransportRule", f"* {transport}", "-ORBunixTransportPermission", "0600",
-                         "-ORBtraceLevel", "0"]),
+                         *AGAINST_BROKEN_REQUESTS, "-ORBtraceLevel", "0"]),
             stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             start_new_session=True,  # the terminal's Ctrl-C is ours to handle
         )  # fmt: skip

@@ -104,10 +104,14 @@ def test_an_expired_and_a_revoked_certificate(farm: Farm, trust: Trust, copied: 
 
 
 def test_a_certificate_for_something_else(farm: Farm, trust: Trust, tmp_path: Path):
-    assert "is for master, and this is a slave: issue one with `dgcc ca issue desk --slave`" in slave(
+    assert "is for master, and here one for slave is needed: issue it with `dgcc ca issue desk --slave`" in slave(
         farm, trust.place / "desk"
     )
     assert "--name other: the certificate is that of 'one'" in slave(farm, trust.place / "one", "--name", "other")
+    with_status = ("dgcc", "status", "--naming", farm.naming, "--tls")
+    done = run(*with_status, str(trust.place / "one"))
+    assert done.returncode == 2 and "here one for master is needed" in done.stderr
+    assert "one" in run(*with_status, str(trust.place / "desk")).stdout
     done = run("dgcc-master", "--naming", farm.naming, "--tls", str(trust.place / "desk"), "--local-slave", "1",
                cwd=tmp_path)  # fmt: skip
     assert done.returncode == 2 and "issue one with `dgcc ca issue desk --master --slave`" in done.stderr
