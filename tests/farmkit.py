@@ -169,7 +169,11 @@ class Farm:
 
     def finish(self, master: subprocess.Popen[bytes], seconds: float = 300) -> Built:
         """Wait for a master started by start_master."""
-        out, err = master.communicate(timeout=seconds)
+        try:
+            out, err = master.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            said = (error.stderr or b"").decode(errors="replace")[-5000:]
+            raise AssertionError(f"after {seconds} s the build has not ended; its last words:\n{said}") from error
         path = self._reports[master.pid]
         report = json.loads(path.read_text()) if path.exists() else {}
         return Built(master.returncode, out.decode(), err.decode(), report)

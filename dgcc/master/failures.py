@@ -2,6 +2,15 @@
 
 from typing import ClassVar
 
+_LONGEST = 300  # characters of a message; what a slave says of itself may be anything
+
+
+def phrase(text: str) -> str:
+    """What another process says, fit for a line on a terminal: printable, and not too long."""
+    line = " ".join(text.split())
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
 
 class Failure(Exception):
     """Base. The message is a phrase for the user: what went wrong, without the slave's name."""
@@ -14,6 +23,9 @@ class Failure(Exception):
     """Whether the job goes to another slave, where there is one; else it goes home."""
     confirmed: ClassVar[bool]
     """Whether it may be the command's own failure: then make hears what the command does at home."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(phrase(message))
 
 
 class CommandFailed(Failure):

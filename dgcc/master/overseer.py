@@ -34,10 +34,11 @@ class GoHome:
 
 @dataclass(frozen=True)
 class Withdraw:
-    """Tell the slave to forget the job."""
+    """Tell the slave to forget the job, which it has failed if `why` says how."""
 
     job: int
     slave: int
+    why: str = ""
 
 
 Action = Send | GoHome | Withdraw
@@ -193,7 +194,7 @@ class Overseer:
                 self._take_back(slave, job)
                 why = f"no answer within {self._job_s:.0f} s"
                 self._rest(host, why, now)
-                actions += [Withdraw(job, slave), *self._again(job, slave, f"{host.name}: {why}")]
+                actions += [Withdraw(job, slave, why), *self._again(job, slave, f"{host.name}: {why}")]
         return actions + self._match(now)
 
     # ---- the rules -------------------------------------------------------------------------------------------

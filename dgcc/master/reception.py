@@ -17,6 +17,8 @@ from dgcc.store.environment import key_of
 from dgcc.store.errors import UnknownLayer
 from dgcc.store.wire import page_to_wire
 
+_MOST_TOLD = 20
+
 log = logging.getLogger(__name__)
 
 
@@ -27,11 +29,18 @@ class Reception:
                  environments: Environments, note: Callable[[str], None]) -> None:  # fmt: skip
         """`note` is given sentences that the user is to see once."""
         self._note = note
+        self._told: set[str] = set()
         self._loop = loop
         self._registry = registry
         self._shipping = shipping
         self._trees = trees
         self._environments = environments
+
+    def _tell(self, text: str) -> None:
+        """Say something of a slave that is of no use: each once, and not without end."""
+        if len(self._told) < _MOST_TOLD:
+            self._told.add(text)
+            self._note(text)
 
     def enlist(self, info: Any, ref: Any, bulk: Any) -> Any:
         """A slave registers. It gets jobs from its first `free` on, when it knows its own lease."""
@@ -41,14 +50,14 @@ class Reception:
         try:
             link = self._registry.enlist(info, ref, bulk, time.monotonic())
         except DGCC.Refused as error:
-            self._note(f"refused: {error.reason}")
+            self._tell(f"refused: {error.reason}")
             raise
         log.info("slave %s has joined with %d slots", link.name, info.slots)
         return DGCC.Lease(link.lease, math.ceil(deadlines().lease))
 
     def unfit(self, slave: str, version: str, protocol: int) -> None:
         """A slave of another protocol stays away."""
-        self._note(f"of no use: {unfit(slave, version, protocol)}")
+        self._tell(f"of no use: {unfit(slave, version, protocol)}")
 
     def renew(self, lease: int, load: Any, held: list[int]) -> None:
         """A slave renews its lease, and tells which jobs it has."""

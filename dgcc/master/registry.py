@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dgcc.corba import DGCC
-from dgcc.master.failures import Failure
+from dgcc.master.failures import Failure, phrase
 from dgcc.naming.deadlines import deadlines
 from dgcc.naming.sender import Sender
 
+# More than any farm has; a slave that goes mad is not to take all jobs, or all of this machine's memory.
 MOST_SLAVES = 1000  # each costs two threads
+_MOST_SLOTS = 4096
 
 
 @dataclass
@@ -70,6 +72,7 @@ class SlaveLink:
 
 def unfit(slave: str, version: str, protocol: int) -> str:
     """What is to be said of a slave of another protocol."""
+    slave, version = phrase(slave), phrase(version)
     return (
         f"the slave '{slave}' (DGCC {version}) speaks protocol {protocol}, this master {DGCC.PROTOCOL}: "
         "install the same version of DGCC on both"
@@ -106,8 +109,8 @@ class SlaveRegistry:
                 f"the slave '{info.name}' is a machine of the kind {info.machine}, this master's is "
                 f"{platform.machine()}: its compilers cannot run there"
             )
-        if info.slots < 1:
-            raise DGCC.Refused(f"the slave '{info.name}' offers no slot")
+        if not 1 <= info.slots <= _MOST_SLOTS:
+            raise DGCC.Refused(f"the slave '{info.name}' offers {info.slots} slots, which no machine has")
         if len(self._links) >= MOST_SLAVES:
             raise DGCC.Refused(f"{MOST_SLAVES} slaves serve this master already")
         tally = self.tallies.setdefault(info.name, Tally())

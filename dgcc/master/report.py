@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dgcc.master.comparison import Comparison
 
 _SHOWN_FALLBACKS = 5
+_SHOWN_LOST = 20
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class Report:
             )
         lost = [name if t.lost else f"{name} (came back)" for name, t in sorted(self.slaves.items()) if t.losses]
         if lost:
-            lines.append(f"lost: {', '.join(lost)}")
+            more = f" and {len(lost) - _SHOWN_LOST} more" if len(lost) > _SHOWN_LOST else ""
+            lines.append(f"lost: {', '.join(lost[:_SHOWN_LOST])}{more}")
         for name, tally in sorted(self.slaves.items()):
             if tally.trouble:
                 count = tally.failures.total() - tally.failures["command"]

@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ from dgcc.master.trees import Trees
 from dgcc.store.descent import components
 from dgcc.store.digests import TICK_NS
 from dgcc.store.entry import Entry, Kind, Output
-from dgcc.store.errors import BadOutput, StoreError, shown
-from dgcc.store.layer import Layer
+from dgcc.store.errors import BadOutput, StoreError, WriteBackError, shown
 from dgcc.store.wire import entry_from_wire
 from dgcc.store.writeback import set_attributes, write_outputs
 
@@ -25,10 +24,12 @@ _CLOCK_REALTIME_COARSE = 5  # linux/time.h; Python has no name for it
 _AFTER_NS = 1_000_000_000  # a slave's clock may be set while a job runs
 
 
-# What a job may have written in all, in bytes; no slave may fill this machine's disk.
+# What a job may have written in all, in bytes and in files: no slave may fill this machine's disk, or hold the loop up.
 _MOST_OUTPUT = 4 << 30
 # The largest values that a Result may have, by member.
 _MOST = {"exit_code": 255, "signal_": 64, "cpu_s": 1e9, "wall_s": 1e9, "started_ns": 1 << 62}
+_MOST_PRINTED = 32 << 20  # bytes; the slave's own bound is the same
+_MOST_FILES = 200_000  # the slave's own bound is the same
 _TROUBLE_MAX = 4096
 
 
@@ -62,6 +63,14 @@ def _check(result: Any) -> None:
             raise ProtocolFailed(f"its {name} is {value}")
     if any(chunk.fd not in (1, 2) for chunk in result.stdio):
         raise ProtocolFailed("it has output for a descriptor other than stdout and stderr")
+    printed = sum(len(chunk.data) for chunk in result.stdio)
+    if printed > _MOST_PRINTED:
+        raise ProtocolFailed(f"it has {printed >> 20} MiB of the job's messages, more than {_MOST_PRINTED >> 20}")
+    if len(result.files) > _MOST_FILES:
+        raise ProtocolFailed(f"it announced {len(result.files)} outputs, more than {_MOST_FILES}")
+    announced = sum(output.what.size for output in result.files)
+    if announced > _MOST_OUTPUT:
+        raise ProtocolFailed(f"it announced {announced >> 20} MiB of output, more than {_MOST_OUTPUT >> 20}")
     paths = set()
     for output in result.files:
         path, size = output.what.path, len(output.data)
@@ -80,16 +89,25 @@ def is_large(output: Any) -> bool:
     return bool(not output.data and output.what.size and not output.touched)
 
 
+def check_complete(result: Any, expected: Iterable[bytes]) -> None:
+    """Raise ProtocolFailed where a job that is said to have succeeded lacks one of its `expected` outputs.
+
+    They are absolute; a link on the way to one leads the job elsewhere, as it would here.
+    """
+    brought = {os.path.join(output.root, output.what.path) for output in result.files if output.what.kind != DGCC.GONE}
+    for path in expected:
+        if path not in brought and os.path.realpath(path) not in brought:
+            raise ProtocolFailed(f"it says that the job succeeded, and brought no '{shown(path)}'")
+
+
 def fetch_large(link: SlaveLink, result: Any, directory: Path) -> dict[int, Path]:
     """Fetch what was too large for the result, in pieces, into files in `directory`: index in `files` -> path.
 
     Blocks; raises ProtocolFailed for content that is not what the result announces, HomeTrouble where it has no
     room here, CORBA.Exception.
     """
-    announced = sum(output.what.size for output in result.files if is_large(output))
-    if announced > _MOST_OUTPUT:
-        raise ProtocolFailed(f"it announced {announced >> 20} MiB of output, more than {_MOST_OUTPUT >> 20}")
     place = os.statvfs(directory)
+    announced = sum(output.what.size for output in result.files if is_large(output))
     if announced > place.f_bavail * place.f_frsize:
         raise HomeTrouble(f"there are {announced} bytes of outputs, and {directory} has no room for them")
     fetched: dict[int, Path] = {}
@@ -114,8 +132,9 @@ def _fetch(link: SlaveLink, job: int, index: int, what: Any, file: Any) -> None:
     digest = hashlib.sha256()
     at = 0
     while at < what.size:
-        piece = link.bulk.output(link.lease, job, index, at, DGCC.PIECE)
-        if len(piece) != min(DGCC.PIECE, what.size - at):
+        wanted = min(DGCC.PIECE, what.size - at)
+        piece = link.bulk.output(link.lease, job, index, at, wanted)
+        if len(piece) != wanted:  # else a slave could drip for as long as it likes
             break
         digest.update(piece)
         file.write(piece)
@@ -124,50 +143,57 @@ def _fetch(link: SlaveLink, job: int, index: int, what: Any, file: Any) -> None:
         raise ProtocolFailed(f"it sent other content for '{shown(what.path)}' than it announced")
 
 
-def take_result(trees: Trees, result: Any, large: Mapping[int, Path]) -> None:
-    """Write a result's outputs. Raises ProtocolFailed or HomeTrouble; what was written before it stays."""
-    by_root: dict[bytes, list[Output]] = {}
-    # What the job wrote gets the time of its arrival, by this machine's clock, and all of it the same, so that make
-    # finds none of it older than another. A time that the job set on purpose, before or after its run, is kept.
-    # The kernel stamps files with a coarse clock, on the slave and here.
-    now = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+def file_clock_ns() -> int:
+    """The time that a file gets which is written now: the kernel stamps files with a coarse clock."""
+    return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+
+
+def take_result(
+    trees: Trees, result: Any, large: Mapping[int, Path], seen: Mapping[bytes, int], sent_ns: int
+) -> None:
+    """Write a result's outputs. `seen`: which version of each root the job saw at least.
+
+    `sent_ns`: the job was sent then, by `file_clock_ns`, and what it wrote gets that time.
+
+    Raises ProtocolFailed or HomeTrouble. Nothing has been written then, unless the system refused in the middle.
+    """
+    outputs: dict[bytes, list[Output]] = {}
+    touched: dict[bytes, list[Entry]] = {}
+    # What the job wrote gets the time at which it was sent, by this machine's clock: all its prerequisites are older,
+    # and a source that was edited since, which the job may not have seen, is newer. All of it gets the same, so that
+    # make finds none of it older than another. A time that the job set on purpose, before or after its run, is kept.
     run = range(result.started_ns - TICK_NS, result.started_ns + int(result.wall_s * 1e9) + _AFTER_NS)
     for index, output in enumerate(result.files):
         try:
             entry = entry_from_wire(output.what)
         except StoreError as error:
             raise ProtocolFailed(str(error)) from error
+        if trees.layer_of(output.root) is None:
+            raise ProtocolFailed(f"it wrote below '{shown(output.root)}', which is none of the roots")
         if entry.kind in (Kind.FILE, Kind.SYMLINK) and entry.mtime_ns in run:
-            entry = dataclasses.replace(entry, mtime_ns=now)
+            entry = dataclasses.replace(entry, mtime_ns=sent_ns)
         if output.touched:
-            layer = trees.layer_of(output.root)
-            if layer is None:
-                raise ProtocolFailed(f"it touched below '{shown(output.root)}', which is none of the roots")
-            _touch(layer, entry)
+            touched.setdefault(output.root, []).append(entry)
             continue
         if index not in large and entry.size and hashlib.sha256(output.data).digest() != entry.digest:
             raise ProtocolFailed(f"the content of '{shown(entry.path)}' is not what it announced")
         spool = os.fsencode(large[index]) if index in large else b""
-        by_root.setdefault(output.root, []).append(Output(entry, output.data, spool))
-    for root, outputs in by_root.items():
+        outputs.setdefault(output.root, []).append(Output(entry, output.data, spool))
+    for root in {**outputs, **touched}:
         layer = trees.layer_of(root)
-        if layer is None:
-            raise ProtocolFailed(f"it wrote below '{os.fsdecode(root)}', which is none of the roots")
+        assert layer is not None
         try:
-            written = write_outputs(root, outputs, layer.selection)
+            for entry, stamp in write_outputs(root, outputs.get(root, ()), layer.selection):
+                layer.written(entry, stamp)
+            for entry in touched.get(root, ()):
+                # Mode and time alone: whoever edits the file at this moment must not lose the edit.
+                set_attributes(layer.root, entry, layer.selection)
         except BadOutput as error:
             raise ProtocolFailed(str(error)) from error
+        except WriteBackError as error:
+            trees.refresh()
+            if 0 < layer.way_closed_since(error.path) <= seen.get(root, 0):
+                raise ProtocolFailed(f"{error}, as the job could see") from error
+            raise HomeTrouble(f"outputs cannot be written: {error}") from error
         except (StoreError, OSError) as error:
             raise HomeTrouble(f"outputs cannot be written: {error}") from error
-        for entry, stamp in written:
-            layer.written(entry, stamp)
-
-
-def _touch(layer: Layer, entry: Entry) -> None:
-    """Give a file mode and time, and leave its content: whoever edits it at this moment must not lose the edit."""
-    try:
-        set_attributes(layer.root, entry, layer.selection)
-    except BadOutput as error:
-        raise ProtocolFailed(str(error)) from error
-    except (StoreError, OSError) as error:
-        raise HomeTrouble(f"'{shown(entry.path)}' cannot be touched: {error}") from error

@@ -86,7 +86,9 @@ class RegistryServant(DGCC__POA.SlaveRegistry):
         check_slave_name(info.name)
         info.version, info.machine = printable(info.version, _NAME_MAX), printable(info.machine, _NAME_MAX)
         # A reference carries its own call timeout, so long calls need one of their own.
-        bulk = self._orb.string_to_object(self._orb.object_to_string(who))._narrow(DGCC.Slave)
+        bulk = who and self._orb.string_to_object(self._orb.object_to_string(who))._narrow(DGCC.Slave)
+        if bulk is None:
+            raise DGCC.Refused("what registers is no slave")
         set_call_timeout(bulk, milliseconds(deadlines().bulk))
         lease = self._gate.call(self._handlers.enlist, info, who, bulk)
         self._holders.enlisted(lease.id)

@@ -14,7 +14,14 @@ from dgcc.master.orders import Orders
 from dgcc.master.overseer import Action, GoHome, Overseer, Send, Withdraw
 from dgcc.master.preparation import Preparation
 from dgcc.master.registry import SlaveLink, SlaveRegistry
-from dgcc.master.results import HomeTrouble, fetch_large, is_large, take_result
+from dgcc.master.results import (
+    HomeTrouble,
+    check_complete,
+    fetch_large,
+    file_clock_ns,
+    is_large,
+    take_result,
+)
 from dgcc.master.supplies import Supplies
 from dgcc.master.tasks import TaskSet
 from dgcc.master.trees import Trees
@@ -115,7 +122,11 @@ class Shipping:
         match action:
             case Send(_, lease):
                 self._send(job, lease)
-            case Withdraw(job_id, lease):
+            case Withdraw(job_id, lease, why):
+                link = self._registry.get(lease)
+                if why and link is not None:
+                    log.info("slave %s: %s: %s", link.name, job.label, why)
+                    link.tally.add(HostFailed(why))
                 self._orders.withdraw(job_id, lease)
             case GoHome(_, reason) if job.state in (State.SENT, State.READY):
                 self._recipes.fall_back(job, reason)
@@ -145,6 +156,7 @@ class Shipping:
             return
         self._jobs.move(job, State.SENT, "to a slave", now)
         job.slave = lease
+        work.sent_ns = file_clock_ns()
         work.layers = self._trees.needs(work.inputs, work.prepared.extras)
 
         self._orders.send(job, lease, lambda why: self._fail(job, lease, HostFailed(why)))
@@ -202,7 +214,7 @@ class Shipping:
         if link is None or job is None or job.state is not State.SENT or job.slave != lease:
             log.debug("a result that nobody waits for: job %d", result.id)
             return
-        if result.how is not DGCC.ENDED and self._resend(job, lease, result.trouble.encode(errors="replace")):
+        if result.how is DGCC.HOST_FAILED and self._resend(job, lease, result.trouble.encode(errors="replace")):
             return
         try:
             self._take(link, job, result)
@@ -234,7 +246,6 @@ class Shipping:
         lease = link.lease
         if result.how is not DGCC.ENDED:
             raise _FAILURES[result.how](result.trouble)
-        link.tally.jobs += 1
         link.tally.cpu_s += result.cpu_s
         job.ran, job.wall_s, job.cpu_s = link.name, result.wall_s, result.cpu_s
         job.environments = job.work.prepared.environments
@@ -245,10 +256,11 @@ class Shipping:
                 return
             how = f"signal {result.signal_}" if result.signal_ else f"exit code {result.exit_code}"
             raise CommandFailed(f"failed with {how}")
+        check_complete(result, job.work.verdict.leaves)
         if any(is_large(file) for file in result.files):
             self._tasks.start(self._fetch(job, link, result))
         else:
-            self._accept(job, lease, result, {})
+            self._accept(job, link, result, {})
 
     def _resend(self, job: Job, lease: int, messages: bytes) -> bool:
         """Send a job again with what its messages say it lacked; False if they say nothing of the kind."""
@@ -271,9 +283,12 @@ class Shipping:
             large = await self._loop.run_in_executor(link.fetcher, fetch_large, link, result, self.scratch)
             self.bytes_received += sum(path.stat().st_size for path in large.values())
             if job.state is State.SENT and job.slave == link.lease:
-                self._accept(job, link.lease, result, large)
+                self._accept(job, link, result, large)
         except Failure as failure:
             self._fail(job, link.lease, failure)
+        except HomeTrouble as trouble:
+            if job.state is State.SENT and job.slave == link.lease:
+                self._confirm(job, link.lease, f"{trouble} ({link.name} ran it)")
         except CORBA.Exception as error:
             self._fail(job, link.lease, HostFailed(f"its outputs could not be fetched ({type(error).__name__})"))
         except Exception as error:
@@ -283,24 +298,28 @@ class Shipping:
                 for path in large.values():
                     path.unlink(missing_ok=True)
 
-    def _accept(self, job: Job, lease: int, result: Any, large: Mapping[int, Path]) -> None:
+    def _accept(self, job: Job, link: SlaveLink, result: Any, large: Mapping[int, Path]) -> None:
         """Write a successful job's outputs and let its client end; or have the same done at home, to compare.
 
         Raises ProtocolFailed.
         """
+        lease = link.lease
         job.remote = True
         if self._compare:
+            link.tally.jobs += 1
             job.work.remote_result = RemoteResult(result, large)
             self._confirm(job, lease, "")
             return
         try:
-            take_result(self._trees, result, large)
+            seen = {need.root: need.version for need in job.work.layers}
+            take_result(self._trees, result, large, seen, job.work.sent_ns)
         except ProtocolFailed:
             job.remote = False
             raise
         except HomeTrouble as error:
             job.remote = False
-            self._confirm(job, lease, str(error))
+            self._confirm(job, lease, f"{error} ({link.name} ran it)")
             return
+        link.tally.jobs += 1
         self._recipes.finish(job, result)
         self.perform(self._overseer.done(lease, result.id, time.monotonic()))

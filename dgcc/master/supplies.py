@@ -41,6 +41,8 @@ class Supplies:
             return self._preparation.has(work.needs, absolute)
 
         named = withheld(messages.decode(errors="surrogateescape"))
+        if named and not self._trees.lists(named):
+            return False  # a slave may ask for what was kept from it, not for any file of this machine
         found = (named,) if named else lacking(
             messages, request.cwd, search_directories(request.argv, work.inputs, request.cwd), path,
             os.path.lexists, visible,

@@ -120,6 +120,15 @@ class Trees:
                 return entry.kind is not Kind.FILE or bool(entry.digest)
         return False
 
+    def lists(self, absolute: bytes) -> bool:
+        """Whether jobs see that a file is at an absolute path of a layer, be it withheld or not."""
+        for layer in (*self._layers.values(), *self.extras.layers.values()):
+            path = layer.relative(absolute)
+            entry = layer.get(path) if path is not None else None
+            if entry is not None and entry.kind is Kind.FILE:
+                return True
+        return False
+
     def needs(self, inputs: Iterable[bytes], extras: Iterable[str] = ()) -> list[Any]:
         """Return what a job sent now must see (DGCC.LayerNeed), with `inputs`, absolute paths, among it."""
         self.refresh()

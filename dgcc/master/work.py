@@ -31,6 +31,7 @@ class Work:
     inputs: tuple[bytes, ...]  # what it needs of the project by name, likewise
     prepared: Prepared | None = None  # what it was last sent with
     layers: list[Any] = field(default_factory=list)  # DGCC.LayerNeed, likewise
+    sent_ns: int = 0  # when it was last sent, by the clock that stamps files here
     attempts: int = 1  # it is sent again with what it lacked
     failure: str = ""  # how it failed on a slave, while that is confirmed at home
     remote_result: RemoteResult | None = None  # what a slave made of it, while the same is done at home to compare

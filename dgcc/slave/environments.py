@@ -18,7 +18,7 @@ from dgcc.slave.session import ProtocolTrouble
 from dgcc.store import manifest
 from dgcc.store.blobindex import BlobIndex
 from dgcc.store.descent import OPEN_DIRECTORY, remove
-from dgcc.store.digests import digest_file
+from dgcc.store.digests import holds
 from dgcc.store.entry import Entry, Kind
 from dgcc.store.environment import environment_key
 from dgcc.store.errors import StoreError
@@ -198,8 +198,7 @@ class EnvironmentPool:
             if place is None or place.spoilt:
                 continue
             wanted = next((entry.digest for entry in place.entries if entry.path == rest), None)
-            found = digest_file(os.path.join(self.index.root, path), 0)
-            if wanted is not None and (found is None or found.digest != wanted):
+            if wanted is not None and not holds(os.path.join(self.index.root, path), wanted):
                 place.spoilt = f"the environment in {place.directory} was changed on this slave's disk"
                 log.error("%s; it is fetched again", place.spoilt)
                 if not place.users:
@@ -245,7 +244,7 @@ class EnvironmentPool:
         """
         if self._clock() < place.trusted_until:
             return False
-        if _all_right(place, place.entries):
+        if self._all_right(place, place.entries):
             place.trusted_until = self._clock() + _TRUSTED_S
             return False
         with self._lock:
@@ -256,6 +255,31 @@ class EnvironmentPool:
             for path, digest in _contents(place):
                 self.index.discard(digest, path)
             place.entries = []
+        return True
+
+    def _all_right(self, place: _Place, entries: Sequence[Entry]) -> bool:
+        """Whether an environment is as it was laid out; a file whose inode was changed since then is read.
+
+        A file's time can be set back after a change, that of its inode cannot. What goes bad without the file system
+        knowing shows in neither.
+        """
+        tree = os.fsencode(place.tree)
+        changed = False
+        try:
+            since = (place.directory / _SIZE).stat().st_ctime_ns
+            for entry in entries:
+                path = os.path.join(tree, entry.path)
+                status = os.lstat(path)
+                if not _looks_right(status, entry, path):
+                    return False
+                if entry.kind is Kind.FILE and status.st_ctime_ns > since:
+                    changed = True
+                    if not holds(path, entry.digest):
+                        return False
+            if changed:
+                os.utime(place.directory / _SIZE)  # found right, and not to be read again
+        except OSError:
+            return False
         return True
 
     def _look(self, place: _Place) -> list[Entry] | None:
@@ -269,7 +293,7 @@ class EnvironmentPool:
         known = manifest.take(copy)
         if known is not None and environment_key(known.values()) == place.key:
             entries = sorted(known.values(), key=lambda entry: entry.path)
-            if _all_right(place, entries):
+            if self._all_right(place, entries):
                 return entries
         log.error("the environment in %s is damaged; it is fetched again", place.directory)
         self._delete(place.directory)
@@ -300,17 +324,8 @@ def _contents(place: _Place) -> Iterator[tuple[bytes, bytes]]:
     return ((top + entry.path, entry.digest) for entry in place.entries if entry.kind is Kind.FILE)
 
 
-def _all_right(place: _Place, entries: Sequence[Entry]) -> bool:
-    tree = os.fsencode(place.tree)
-    return all(_looks_right(tree, entry) for entry in entries)
-
-
-def _looks_right(tree: bytes, entry: Entry) -> bool:
+def _looks_right(status: os.stat_result, entry: Entry, path: bytes) -> bool:
     """Whether what lies at an entry's path may be it; content lost in a power cut shows in size or time."""
-    try:
-        status = os.lstat(os.path.join(tree, entry.path))
-    except OSError:
-        return False
     if entry.kind is Kind.FILE:
         return (
             stat.S_ISREG(status.st_mode)
@@ -319,5 +334,5 @@ def _looks_right(tree: bytes, entry: Entry) -> bool:
             and stat.S_IMODE(status.st_mode) == entry.mode & 0o1777
         )
     if entry.kind is Kind.SYMLINK:
-        return stat.S_ISLNK(status.st_mode) and os.readlink(os.path.join(tree, entry.path)) == entry.link
+        return stat.S_ISLNK(status.st_mode) and os.readlink(path) == entry.link
     return stat.S_ISDIR(status.st_mode)

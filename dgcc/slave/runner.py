@@ -16,6 +16,7 @@ from dgcc.slave.outputs import Written, collect
 from dgcc.slave.session import ProtocolTrouble, Running, Session, failed_result
 from dgcc.slave.system import shown, write_identity
 from dgcc.store.errors import BadDigest, BadPath, BadVersion, StoreError, UnknownLayer
+from dgcc.store.errors import shown as shown_path
 from dgcc.store.jail import (
     NOBODY,
     Bind,
@@ -38,6 +39,7 @@ from dgcc.store.mirror import Mirror
 from dgcc.store.scratch import scratch_directory
 
 _MOST_PRINTED = 32 << 20  # bytes
+_LEAST_ROOM = 32 << 20  # bytes, for all jobs at once
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,12 @@ class Runner:
         if self._in_memory:
             self._directory.rmdir()
 
+    def _check_room(self) -> None:
+        """Raise StoreError where jobs have not enough room to write in."""
+        found = os.statvfs(self._directory)
+        if found.f_bavail * found.f_frsize < _LEAST_ROOM:
+            raise StoreError(f"there is no room for what jobs write in {self._directory}")
+
     def remove(self, scratch: Path) -> None:
         """Remove one scratch directory; trouble with it is logged."""
         try:
@@ -103,6 +111,7 @@ class Runner:
                     result.received += received
                 if running.cancelled:
                     raise JailCancelled("the job was cancelled")
+                self._check_room()
                 scratch = self._directory / f"{os.getpid()}-{next(self._numbers)}"
                 scratch.mkdir(mode=0o755)
                 spec = self._spec(job, session.host, scratch, system.trees, mirrors)
@@ -122,6 +131,8 @@ class Runner:
                 finally:
                     if self._groups and spec.group:
                         self._groups.remove(spec.group)
+            if ended.exit_code:
+                self._check_room()  # it may have failed for want of it, which would not be its own fault
             kept = collect(_written(job.layers, mirrors, spec), result.files, self._limits)
             self._fill(result, ended)
             return result, scratch, kept
@@ -153,6 +164,8 @@ class Runner:
         # The jail copies a symlink as such; it is made here because a bind names something on the host.
         links = []
         for number, link in enumerate(job.links):
+            if not link.link or b"\0" in link.link:
+                raise ProtocolTrouble(f"the link at {shown_path(link.path)} leads nowhere")
             made = place / f"link-{number}"
             os.symlink(link.link, os.fsencode(made))
             links.append(Bind(link.path, os.fsencode(made)))

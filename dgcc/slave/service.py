@@ -26,6 +26,7 @@ from dgcc.slave.runner import Runner
 from dgcc.slave.session import Running, Session
 from dgcc.slave.sharing import StoreServant
 from dgcc.store.blobs import BlobStore
+from dgcc.store.errors import shown
 from dgcc.store.jaillimits import Limits, host_limits
 from dgcc.trust import tls
 from dgcc.trust.guard import Holders, check_answer, only
@@ -187,7 +188,10 @@ class Slave(DGCC__POA.Slave):
 
     def cancel(self, lease: int, which: list[int]) -> None:
         """See the IDL."""
-        session = self._session(lease)
+        with self._lock:
+            session = self._sessions.get(lease)
+        if session is None:
+            return  # it has ended, and all its jobs with it
         wanted = set(which)
         waiting = self._jobs.withdraw(session, wanted)
         with self._lock:
@@ -201,9 +205,7 @@ class Slave(DGCC__POA.Slave):
         with self._lock:
             for job, running in session.running.items():
                 if which is None or job in which:
-                    running.cancelled = True
-                    if running.jail is not None:
-                        running.jail.kill()
+                    _end_running(running)
 
     def output(self, lease: int, job: int, index: int, offset: int, count: int) -> bytes:
         """See the IDL."""
@@ -259,7 +261,15 @@ class Slave(DGCC__POA.Slave):
         with self._lock:
             if session.ended or job.id in session.cancelled:
                 return
+            # A job that lacked something comes again under its number, perhaps before we are done with its first end.
+            # One that still runs is another matter: only a confused master sends that, and nobody would end it later.
+            former = session.running.get(job.id)
+            if former is not None:
+                _end_running(former)
             session.running[job.id] = running
+            left, _ = session.kept.pop(job.id, (None, {}))
+        if left is not None:
+            self._runner.remove(left)
         scratch = None
         try:
             result, scratch, kept = self._runner.run(session, job, running, self._lock)
@@ -274,7 +284,8 @@ class Slave(DGCC__POA.Slave):
                 session.sender.submit(session.deliver, result)
         finally:
             with self._lock:
-                session.running.pop(job.id, None)
+                if session.running.get(job.id) is running:
+                    del session.running[job.id]
                 last = session.ended and not session.running
             if scratch is not None:
                 self._runner.remove(scratch)
@@ -320,7 +331,7 @@ class Slave(DGCC__POA.Slave):
     def _register(self, master: Any) -> None:
         name = "?"
         try:
-            name = str(master._get_name())
+            name = shown(str(master._get_name()).encode())
             check_answer()
             protocol = int(master._get_protocol())
             if protocol != DGCC.PROTOCOL:
@@ -342,7 +353,7 @@ class Slave(DGCC__POA.Slave):
                     self._registering.discard(name)
         except DGCC.Refused as error:
             if self._refusals.get(name) != error.reason:  # it is asked again every ten seconds
-                log.error("%s", error.reason)
+                log.error("%s", shown(error.reason.encode()))
             self._refusals[name] = error.reason
             return
         except CORBA.SystemException as error:
@@ -408,6 +419,13 @@ class Slave(DGCC__POA.Slave):
         log.info("master %s served", session.name)
         if self._options.once and not self._sessions:
             self._over.set()
+
+
+def _end_running(running: Running) -> None:
+    """Kill a job and have nobody told of it; with the lock held that guards it."""
+    running.cancelled = True
+    if running.jail is not None:
+        running.jail.kill()
 
 
 def _load() -> Any:

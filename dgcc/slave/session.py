@@ -10,6 +10,7 @@ from typing import Any
 from dgcc.corba import CORBA, DGCC
 from dgcc.naming.sender import Sender
 from dgcc.slave.mirrors import MirrorPool
+from dgcc.store.errors import shown
 from dgcc.store.mirror import Mirror
 from dgcc.store.sync import follow
 from dgcc.store.wire import RemoteSource
@@ -55,7 +56,7 @@ class Session:
     def __init__(self, master: Any, mirrors: MirrorPool) -> None:
         """Ask the master for its parts. Raises CORBA.SystemException if it does not answer."""
         self.master = master
-        self.name = str(master._get_name())
+        self.name = shown(str(master._get_name()).encode())
         self.host = self.name.partition(":")[0]
         self.registry = master._get_registry()
         self.overseer = master._get_job_overseer()

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dgcc.store.claims import Claims
+from dgcc.store.digests import holds
 from dgcc.store.errors import BadDigest, StoreBusy, UnknownBlob
 
 __all__ = ["BlobStore", "BlobWriter", "StoreBusy", "lock_directory"]
@@ -53,6 +54,7 @@ class BlobStore:
         self._mutex = threading.Lock()
         self._held: Counter[bytes] = Counter()
         self._sizes: OrderedDict[bytes, tuple[int, float]] = OrderedDict()  # digest -> size, last touch
+        self._fresh: set[bytes] = set()  # written, and so verified, by this process
         self._total = 0
         self._serial = 0
         self._lock_fd = lock_directory(directory)
@@ -92,6 +94,10 @@ class BlobStore:
     def __len__(self) -> int:
         return len(self._sizes)
 
+    def is_fresh(self, digest: bytes) -> bool:
+        """Whether this process has written the content itself: the disk has hardly spoilt it since."""
+        return digest in self._fresh
+
     def path(self, digest: bytes) -> Path:
         """Where the content of this digest lies, if it does."""
         return Path(self._file(digest))
@@ -124,8 +130,11 @@ class BlobStore:
     def take(self, digest: bytes, directory_fd: int, name: bytes) -> None:
         """Move the content out of the store, to `name` in a directory of the same file system.
 
-        It has been verified when it came, not again. Raises UnknownBlob, OSError.
+        It has been verified when it came, not again, unless that was in an earlier process. Raises UnknownBlob,
+        OSError.
         """
+        if digest not in self._fresh and not holds(os.fsencode(self._file(digest)), digest):
+            self.discard(digest)
         with self._mutex:
             if digest not in self._sizes:
                 raise UnknownBlob(digest)
@@ -182,6 +191,7 @@ class BlobStore:
                 if digest not in self._sizes:
                     self._total += writer.size
                 self._sizes[digest] = writer.size, self._clock()
+                self._fresh.add(digest)
                 self._sizes.move_to_end(digest)
         except BaseException:
             with suppress(FileNotFoundError):
@@ -195,6 +205,7 @@ class BlobStore:
             self._remove(digest)
 
     def _remove(self, digest: bytes) -> None:
+        self._fresh.discard(digest)
         known = self._sizes.pop(digest, None)
         if known is not None:
             self._total -= known[0]

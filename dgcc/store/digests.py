@@ -86,6 +86,12 @@ def digest_file(path: bytes, now_ns: int, *, scan: bool = False) -> Digested | N
         os.close(fd)
 
 
+def holds(path: bytes, digest: bytes) -> bool:
+    """Whether the regular file at `path` has the content of this digest; reads it."""
+    found = digest_file(path, 0)
+    return found is not None and found.digest == digest
+
+
 def _digest_fd(fd: int, size: int, scan: bool) -> tuple[bytes, int, tuple[Mention, ...]]:
     if size < (SCANNED_BYTES if scan else _CHUNK):
         # One byte more than the file should have: a short answer is its end, without another read.

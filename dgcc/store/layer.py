@@ -81,6 +81,17 @@ class Layer:
         record = self._versions.record(path)
         return None if record is None or record.entry.kind is Kind.GONE else record.entry
 
+    def way_closed_since(self, path: bytes) -> int:
+        """The version since which something that is no directory lies on the way to `path`; 0 if nothing does."""
+        above = parent_of(path)
+        closed = 0
+        while above:
+            record = self._versions.record(above)
+            if record is not None and record.entry.kind not in (Kind.DIRECTORY, Kind.GONE):
+                closed = record.version
+            above = parent_of(above)
+        return closed
+
     def entries(self) -> list[Entry]:
         """All that the layer holds, without tombstones, in no particular order."""
         return list(self._versions.live())

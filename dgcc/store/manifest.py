@@ -13,6 +13,14 @@ from dgcc.store.entry import Entry, Kind
 _FORMAT = "dgcc-manifest-1"
 
 
+def written_at(path: Path) -> int:
+    """When the manifest came to be there, by the file system's clock in nanoseconds; 0 if there is none."""
+    try:
+        return path.stat().st_ctime_ns
+    except OSError:
+        return 0
+
+
 def take(path: Path) -> dict[bytes, Entry] | None:
     """Read the manifest and remove its file; None if there is none, or none that makes sense."""
     try:

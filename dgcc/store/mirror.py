@@ -23,16 +23,19 @@ from pathlib import Path
 from dgcc.store import manifest
 from dgcc.store.blobs import BlobStore, lock_directory
 from dgcc.store.descent import OPEN_DIRECTORY, components, kind_at, parent_of, remove, writable
+from dgcc.store.digests import holds
 from dgcc.store.entry import WITHHELD_MARK, Entry, Kind
-from dgcc.store.errors import BadDigest, UnknownBlob, shown
+from dgcc.store.errors import BadDigest, BadPath, UnknownBlob, shown
 
 _FICLONE = 0x40049409  # linux/fs.h
 _CLONE_FROM = 256 << 10
 _CHUNK = 1 << 20
+_LARGEST = 1 << 62  # bytes of a sparse file
 # A slave that cannot read and enter its own directory could not change it any more.
 _ENTER = 0o500
 # A master must not be able to leave setuid programs on a slave.
 _FILE_MODE = 0o1777
+_DIRECTORY_MODE = 0o1777
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -61,6 +64,8 @@ class Mirror:
         self._parent: tuple[bytes, int] | None = None
         self._lock_fd = lock_directory(directory)
         self._manifest_path = directory / "manifest.json"
+        # Nothing in the tree has been changed since its manifest was written, unless by somebody else.
+        self._untouched_since = manifest.written_at(self._manifest_path)
         known = manifest.take(self._manifest_path)
         directory_fd = os.open(directory, OPEN_DIRECTORY)
         try:
@@ -114,8 +119,10 @@ class Mirror:
         entries = list(entries)
         for entry in entries:
             components(entry.path)
-            if entry.withheld and entry.size < len(WITHHELD_MARK):
-                raise BadDigest(f"{shown(entry.path)} is withheld, and too short for a placeholder to be told from it")
+            if entry.kind is Kind.SYMLINK and (not entry.link or b"\0" in entry.link):
+                raise BadPath(f"{shown(entry.path)} is said to be a symbolic link that no file system holds")
+            if entry.withheld and not len(WITHHELD_MARK) <= entry.size <= _LARGEST:
+                raise BadDigest(f"{shown(entry.path)} is withheld, with a size for which there is no placeholder")
         lost = []
         with self._mutex:
             if self._closed:
@@ -155,7 +162,9 @@ class Mirror:
         checked = self._mentioned is not None
         self._mention(entry.path)
         old = self._known.get(entry.path)
-        if old == entry and not (checked and not self._intact(entry)):
+        if checked and old is not None and not self._intact(old):
+            old = None  # not to be taken for what it was, nor mended by giving it another time
+        if old == entry:
             return
         parent = self._enter_parent(parent_of(entry.path))
         name = entry.path.rpartition(b"/")[2]
@@ -185,15 +194,20 @@ class Mirror:
                 path = parent_of(path)
 
     def _intact(self, entry: Entry) -> bool:
-        """Whether what the manifest says is there looks so; content lost in a power cut shows in its size."""
+        """Whether what the manifest says is there looks so; content lost in a power cut shows in its size.
+
+        A file whose inode was changed since the manifest was written is read: a time can be set back, that one not.
+        """
         try:
             status = os.lstat(os.path.join(os.fsencode(self.tree), entry.path))
         except OSError:
             return False
         if entry.kind is Kind.FILE:
-            return (
-                stat.S_ISREG(status.st_mode) and status.st_size == entry.size and status.st_mtime_ns == entry.mtime_ns
-            )
+            if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != (entry.size, entry.mtime_ns):
+                return False
+            if status.st_ctime_ns <= self._untouched_since or entry.withheld:
+                return True
+            return holds(os.path.join(os.fsencode(self.tree), entry.path), entry.digest)
         return stat.S_ISDIR(status.st_mode) == (entry.kind is Kind.DIRECTORY)
 
     def _put_directory(self, parent: int, name: bytes, entry: Entry) -> None:
@@ -205,7 +219,7 @@ class Mirror:
         made = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
         try:
             self._own(made)
-            os.fchmod(made, entry.mode | _ENTER)
+            os.fchmod(made, entry.mode & _DIRECTORY_MODE | _ENTER)
         finally:
             os.close(made)
 
@@ -281,7 +295,8 @@ class Mirror:
         """Copy content out of the store, verifying it again where it passes through our hands."""
         source = self.blobs.open(entry.digest)
         try:
-            if self._can_clone and entry.size >= _CLONE_FROM:
+            # What a clone shares is never read here, so it must have been when this process wrote it.
+            if self._can_clone and entry.size >= _CLONE_FROM and self.blobs.is_fresh(entry.digest):
                 try:
                     fcntl.ioctl(target, _FICLONE, source)
                     if os.fstat(target).st_size == entry.size:

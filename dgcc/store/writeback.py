@@ -17,7 +17,7 @@ from typing import NamedTuple
 from dgcc.store.descent import OPEN_DIRECTORY, components, kind_at, parent_fd, parent_of, remove
 from dgcc.store.digests import Stamp, stamp_of
 from dgcc.store.entry import Entry, Kind, Output
-from dgcc.store.errors import BadOutput, BadPath, WriteBackError
+from dgcc.store.errors import BadOutput, BadPath, WriteBackError, shown
 from dgcc.store.selection import TEMP_PREFIX, Selection
 
 _CHUNK = 1 << 20
@@ -50,12 +50,14 @@ def write_outputs(root: bytes, outputs: Sequence[Output], selection: Selection |
 
     Raises WriteBackError, which names the path: it would be reached through a symlink; it is one that jobs do
     not see (version control, our own files); a directory that goes holds such files; a file would be setuid;
-    the system refuses. BadOutput: it does not lie below the root, or the content is not what was announced. No
-    temporary file is left, and unless the system refused in the last step nothing has changed.
+    the system refuses. BadOutput: it does not lie below the root, the content is not what was announced, or what
+    is said of it makes no sense. No temporary file is left, and unless the system refused in the last step nothing
+    has changed.
     """
     selection = selection or Selection()
     for output in outputs:
         _check(output.entry, selection)
+    _check_together(outputs)
     with _opened_root(root) as root_fd:
         batch = _Batch(root, root_fd, outputs, selection)
         try:
@@ -74,15 +76,25 @@ def set_attributes(root: bytes, entry: Entry, selection: Selection | None = None
     if entry.kind is not Kind.FILE:
         raise WriteBackError(entry.path, "only a file can be given the attributes of one")
     _check(entry, selection or Selection())
+    if entry.kind is not Kind.FILE:
+        raise BadOutput(entry.path, "a slave touched what is no file")
     with (
         _opened_root(root) as root_fd,
         _blame(entry.path),
         suppress(FileNotFoundError),
         parent_fd(root_fd, entry.path) as (parent, name),
     ):
-        if kind_at(parent, name) == stat.S_IFREG:
-            os.chmod(name, entry.mode, dir_fd=parent)
-            os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
+        if kind_at(parent, name) != stat.S_IFREG:
+            return
+        # Held by a descriptor: a link may stand in the file's place before the next line.
+        file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            if stat.S_ISREG(os.fstat(file).st_mode):
+                held = f"/proc/self/fd/{file}"
+                os.chmod(held, entry.mode)
+                os.utime(held, ns=(entry.mtime_ns, entry.mtime_ns))
+        finally:
+            os.close(file)
 
 
 def _check(entry: Entry, selection: Selection) -> None:
@@ -90,11 +102,31 @@ def _check(entry: Entry, selection: Selection) -> None:
         components(entry.path)
     except BadPath as error:
         raise BadOutput(entry.path, "a slave sent a path that does not lie below the root") from error
+    if entry.mode & ~0o7777:
+        raise BadOutput(entry.path, f"a slave sent the mode {entry.mode:o}, which no file has")
+    if entry.kind is Kind.SYMLINK and (not entry.link or b"\0" in entry.link):
+        raise BadOutput(entry.path, "a slave sent a symbolic link that no file system holds")
     if selection.hides(entry.path, entry.kind is Kind.DIRECTORY):
         raise WriteBackError(entry.path, "jobs on slaves do not see this path, and may not write it")
     # A directory may be setgid, and then is none here: see _set_mode.
     if entry.kind is not Kind.DIRECTORY and entry.mode & (stat.S_ISUID | stat.S_ISGID):
         raise WriteBackError(entry.path, "a slave sent a setuid or setgid file")
+
+
+def _check_together(outputs: Sequence[Output]) -> None:
+    """Raise BadOutput where one output cannot be there if another is; nothing of either is written then."""
+    kinds: dict[bytes, Kind] = {}
+    for output in outputs:
+        entry = output.entry
+        if kinds.get(entry.path, Kind.GONE) is not Kind.GONE:
+            raise BadOutput(entry.path, "a slave sent it twice")
+        kinds[entry.path] = entry.kind  # what was replaced by another kind is first GONE
+    for path, kind in kinds.items():
+        above = parent_of(path)
+        while kind is not Kind.GONE and above:
+            if kinds.get(above, Kind.DIRECTORY) is not Kind.DIRECTORY:
+                raise BadOutput(path, f"a slave sent it, and that there is no directory '{shown(above)}' to hold it")
+            above = parent_of(above)
 
 
 @contextmanager

@@ -81,6 +81,10 @@ class Chaos:
         """The outputs that are there already."""
         return [*self.project.glob("f*.o"), *self.project.glob("m*.out")]
 
+    def set_waits(self, **changed: float) -> None:
+        """Change the waits of processes that are started from here on."""
+        (self.farm.directory / ".config/dgcc/config.toml").write_text(_settings(WAITS.changed(changed)))
+
     def plan(self, make: Callable[..., None], *arguments: Any) -> None:
         """Make the project, and learn by a plain build in another place of the same path what is to come out."""
         make(self.project, *arguments)

@@ -80,7 +80,7 @@ def test_a_job_without_an_answer_is_taken_back():
     slave = overseer.ready(1, 1.0)[0].slave
     assert overseer.wakeup(1.0) == 1001.0
     assert overseer.tick(1000.9) == []
-    assert overseer.tick(1001.0) == [Withdraw(1, slave), Send(1, 3 - slave)]
+    assert overseer.tick(1001.0) == [Withdraw(1, slave, "no answer within 1000 s"), Send(1, 3 - slave)]
     assert overseer.done(slave, 1, 1002.0) is None
     assert overseer.done(3 - slave, 1, 1002.0) == []
 

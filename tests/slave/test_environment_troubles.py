@@ -161,7 +161,37 @@ def test_a_full_disk_leaves_nothing_behind(top: Path, system: Path, monkeypatch:
         assert same(here.trees[0], system)
 
 
-@pytest.mark.parametrize("damage", ["cut", "missing", "turned", "mode"])
+def edit_unseen(path: Path) -> None:
+    """Change a file's content, and neither its size nor its time."""
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    time.sleep(0.02)  # longer than a tick of the clock by which files are stamped
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=times)
+
+
+def test_a_look_at_files_whose_inode_was_changed_is_had_once(
+    top: Path, system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    master = Given(system)
+    pool = pool_at(top, clock=lambda: now[0])
+    with pool.use([Need(master.keys[0])], master) as here:
+        tree = here.trees[0]
+    time.sleep(0.02)
+    for path in (tree / "usr/include/deep").glob("*.h"):
+        path.chmod(0o600)
+        path.chmod(0o644)
+    read = []
+    monkeypatch.setattr("dgcc.slave.environments.holds", lambda path, digest: read.append(path) or True)
+    for _ in range(3):
+        now[0] += 61
+        with pool.use([Need(master.keys[0])], master) as here:
+            assert here.received == 0
+        time.sleep(0.02)
+    assert len(read) == 20
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "turned", "mode", "edited"])
 def test_one_that_was_damaged_between_two_slaves_is_fetched_again(
     top: Path, system: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,8 +205,10 @@ def test_one_that_was_damaged_between_two_slaves_is_fetched_again(
     elif damage == "turned":
         (tree / "bin").unlink()
         (tree / "bin").symlink_to("usr/include")
-    else:
+    elif damage == "mode":
         (tree / "usr/bin/cc").chmod(0o644)
+    else:
+        edit_unseen(tree / "usr/include/deep/h5.h")
     with pool_at(top).use([Need(master.keys[0])], master) as here:
         assert here.received and same(here.trees[0], system)
     assert "is damaged; it is fetched again" in caplog.text

@@ -10,6 +10,7 @@ import pytest
 from slave.systemkit import OWNER
 
 from dgcc.corba import DGCC
+from dgcc.naming.contexts import Life
 from dgcc.naming.orb import start_orb
 from dgcc.slave.service import Slave, SlaveOptions
 
@@ -48,8 +49,8 @@ class Farm:
     def bindings(self, kind: str) -> list[tuple[str, Any]]:
         return self.masters
 
-    def prune(self, kind: str, name: str, ref: Any) -> bool:
-        return False
+    def prune(self, kind: str, name: str, ref: Any) -> Life:
+        return Life.DEAD
 
     def unbind(self, kind: str, name: str, ref: Any) -> None:
         pass

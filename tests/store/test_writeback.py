@@ -6,14 +6,15 @@ import stat
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dgcc.store.digests import stamp_of
 from dgcc.store.entry import Entry, Kind, Output
-from dgcc.store.errors import WriteBackError
-from dgcc.store.writeback import Written, write_outputs
+from dgcc.store.errors import BadOutput, WriteBackError
+from dgcc.store.writeback import Written, set_attributes, write_outputs
 
 
 def _file(path: bytes, data: bytes = b"x", mode: int = 0o644, mtime_ns: int = 0) -> Output:
@@ -187,6 +188,39 @@ def test_a_link_made_by_the_job_itself_is_not_followed_either(root: Path, tmp_pa
         _write(root, _link(b"d", os.fsencode(tmp_path / "outside")), _file(b"d/f"))
     assert os.listdir(tmp_path / "outside") == []
     assert [name for name in _all(root) if name.startswith(".dgcc")] == []
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        [_link(b"way", b".."), _file(b"way/f")],
+        [_file(b"way"), _file(b"way/f")],
+        [_gone(b"d"), _file(b"d/f")],
+        [_file(b"f"), _file(b"f", b"y")],
+        [_file(b"f", mode=0o200644)],
+        [_link(b"l", b"")],
+        [_link(b"l", b"a\0b")],
+    ],
+)
+def test_outputs_that_no_job_can_have_change_nothing(outputs: list[Output], root: Path) -> None:
+    (root / "d").mkdir()
+    with pytest.raises(BadOutput):
+        _write(root, _file(b"first"), *outputs)
+    assert _all(root) == ["d"]
+
+
+def test_a_touch_gives_nothing_but_a_mode_and_a_time(root: Path) -> None:
+    (root / "f").write_text("text")
+    (root / "l").symlink_to("f")
+    entry = Entry(b"f", Kind.FILE, 0o600, 5)
+    set_attributes(os.fsencode(root), entry)
+    assert (root / "f").read_text() == "text"
+    assert stat.S_IMODE((root / "f").stat().st_mode) == 0o600 and (root / "f").stat().st_mtime_ns == 5
+    for bad in (replace(entry, kind=Kind.DIRECTORY, mode=0o4755), replace(entry, mode=0o4755)):
+        with pytest.raises(WriteBackError):
+            set_attributes(os.fsencode(root), bad)
+    set_attributes(os.fsencode(root), replace(entry, path=b"l", mode=0o644))
+    assert stat.S_IMODE((root / "f").stat().st_mode) == 0o600
 
 
 def test_setuid_files_are_refused(root: Path) -> None:

@@ -314,3 +314,21 @@ def test_a_compiler_outside_the_system_is_for_the_content_check() -> None:
 
 def test_several_roots() -> None:
     assert judge("gcc -I/other/include -c foo.c", roots=(ROOT, b"/other")).remote
+
+
+@pytest.mark.parametrize(("line", "left"), [
+    ("gcc -c src/foo.c -o foo.o", "foo.o"),
+    ("gcc -c src/foo.c bar.c", "foo.o bar.o"),
+    ("gcc -c src/foo.c -o foo.o && echo made", "foo.o"),
+    ("mkdir -p d; gcc -c src/foo.c -o foo.o", "foo.o"),
+    ("gcc -c src/foo.c -o foo.tmp && mv foo.tmp foo.o", ""),
+    ("gcc -c src/foo.c -o foo.o && rm -f foo.o", ""),
+    ("test -f bar.c && gcc -c src/foo.c -o foo.o", ""),
+    ("if test -f bar.c; then gcc -c src/foo.c -o foo.o; else gcc -c bar.c -o foo.o; fi", ""),
+    ("test -f bar.c || exit 0; gcc -c src/foo.c -o foo.o", ""),
+])  # fmt: skip
+def test_what_a_recipe_surely_leaves(line: str, left: str) -> None:
+    """A slave that says it succeeded must bring these; none that an honest one may not have."""
+    verdict = judge(line)
+    assert verdict.remote, verdict.reason
+    assert verdict.leaves == tuple(ROOT + b"/" + name for name in left.encode().split())

@@ -41,9 +41,10 @@ class Verdict:
 
     `needs` is what it needs outside the roots; `inputs` are the absolute paths below the roots which it names
     and which exist, to be mirrored even where files of their kind are not; `outputs` the absolute paths that
-    it is known to write; `label` is short, for display only, like "CC foo.o". `remote_argv`, if any, is the argv
-    to run on a slave in place of the recipe's own, with the same program. `notes` are sentences to be said once
-    in a build. `rule` says which rule of a configuration had a part in it, if one had.
+    it is known to write, `leaves` those of them that surely lie there once it has succeeded; `label` is short, for
+    display only, like "CC foo.o". `remote_argv`, if any, is the argv to run on a slave in place of the recipe's own,
+    with the same program. `notes` are sentences to be said once in a build. `rule` says which rule of a
+    configuration had a part in it, if one had.
     """
 
     remote: bool
@@ -55,6 +56,7 @@ class Verdict:
     remote_argv: tuple[bytes, ...] | None = None
     notes: tuple[str, ...] = ()
     rule: str = ""
+    leaves: tuple[bytes, ...] = ()
 
     @property
     def compilers(self) -> tuple[bytes, ...]:
@@ -109,7 +111,19 @@ def decide(
     return Verdict(
         True, reason, found.needs(), tuple(found.inputs), tuple(found.outputs), found.label, changed,
         tuple(found.notes), rule.origin if rule else "",
+        _left(found) if rule is None else (),
     )  # fmt: skip
+
+
+# Behind these in a line, what follows may never run though the line succeeds.
+_LEAVING = frozenset((b"exit", b"exec", b"return", b"break", b"continue", b"trap"))
+
+
+def _left(found: Gathered) -> tuple[bytes, ...]:
+    """Return the outputs that are there in the end whatever way the line took to it."""
+    if not found.names.isdisjoint(_LEAVING):
+        return ()
+    return tuple(path for path in found.outputs if path not in found.passing)
 
 
 def _followed(

@@ -40,6 +40,7 @@ class Gathered:
     inputs: dict[bytes, None] = field(default_factory=dict)
     outputs: dict[bytes, None] = field(default_factory=dict)
     made: set[bytes] = field(default_factory=set)  # what the line itself surely writes before it goes on
+    passing: set[bytes] = field(default_factory=set)  # outputs that may not be there in the end
     notes: dict[str, None] = field(default_factory=dict)
     ran: list[Ran] = field(default_factory=list)
     names: set[bytes] = field(default_factory=set)

@@ -73,8 +73,10 @@ class Recipe:
     def _run(
         self, argv: Words[Argument], settings: Mapping[bytes, bytes | None], recorded: Words[Argument] = ()
     ) -> None:
-        before = self.found.weighty
+        before, outputs = self.found.weighty, set(self.found.outputs)
         self.steps.run(argv, self.cwd(), self._fed, settings, recorded)
+        if self._conditional:
+            self.found.passing.update(self.found.outputs.keys() - outputs)
         if self.found.weighty > before and not self._heard:
             # What fails on a slave only, for lack of something, is found by that and confirmed at home.
             raise StaysHome("the shell line would go on after a failure")

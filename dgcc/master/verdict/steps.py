@@ -216,6 +216,8 @@ class Steps:
             if writes and not (base in (b"cp", b"ln") and place < len(use.files) - 1):
                 self._places.written(path, cwd, what)
             whole = self.found.uses(path, cwd, what)
+            if base in (b"mv", b"rm"):
+                self.found.passing.add(normal(absolute(path, cwd)))
             # A mirrored directory may lack files of kinds that are left out; whoever moves it would tell.
             if whole is not None and base in (b"mv", b"cp", b"rm", b"ln") and path is use.files[0]:
                 there = self._places.probe(absolute(path, cwd))
