@@ -12,7 +12,7 @@ from typing import Any
 
 from dgcc.corba import CORBA, DGCC
 from dgcc.slave.environments import EnvironmentPool
-from dgcc.slave.outputs import Written, collect
+from dgcc.slave.outputs import TooMuch, Written, collect
 from dgcc.slave.session import ProtocolTrouble, Running, Session, failed_result
 from dgcc.slave.system import shown, write_identity
 from dgcc.store.errors import BadDigest, BadPath, BadVersion, StoreError, UnknownLayer
@@ -140,7 +140,7 @@ class Runner:
             trouble = "the job was cancelled"
         except (ProtocolTrouble, BadDigest, BadPath, BadSpec, BadVersion, UnknownLayer) as error:
             how, trouble = DGCC.PROTOCOL_FAILED, str(error)
-        except JailLimit as error:
+        except (JailLimit, TooMuch) as error:
             how, trouble = DGCC.OVER_LIMIT, str(error)
         except StoreError as error:
             trouble = str(error)

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 from dgcc.corba import CORBA, DGCC, DGCC__POA
-from dgcc.naming.contexts import SLAVES, Farm, parse_address
+from dgcc.naming.contexts import SLAVES, Farm
 from dgcc.naming.orb import start_orb
+from dgcc.naming.place import parse_address
 
 LIES: dict[str, Callable[["Liar", Any], None]] = {}
 
@@ -397,7 +398,7 @@ def main() -> None:
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     orb, poa = start_orb()
-    farm = Farm(orb, *parse_address(sys.argv[1]))
+    farm = Farm(orb, parse_address(sys.argv[1]))
     for name in sys.argv[2:]:
         liar = Liar(name)
         liar.ref = poa.id_to_reference(poa.activate_object(liar))._narrow(DGCC.Slave)

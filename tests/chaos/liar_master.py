@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from dgcc.corba import CORBA, DGCC, DGCC__POA
-from dgcc.naming.contexts import SLAVES, Farm, parse_address
+from dgcc.naming.contexts import SLAVES, Farm
 from dgcc.naming.orb import start_orb
+from dgcc.naming.place import parse_address
 from dgcc.store.entry import Entry, Kind
 from dgcc.store.environment import environment_key, layer_name
 from dgcc.store.wire import entry_to_wire
@@ -232,7 +233,7 @@ class Case:
 def main() -> None:
     """Invite every slave, and put the cases to it."""
     orb, poa = start_orb()
-    farm = Farm(orb, *parse_address(sys.argv[1]))
+    farm = Farm(orb, parse_address(sys.argv[1]))
 
     def reference(servant: Any) -> Any:
         return poa.id_to_reference(poa.activate_object(servant))

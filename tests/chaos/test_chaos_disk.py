@@ -85,7 +85,8 @@ def test_no_room_where_large_outputs_wait(place: Chaos):
     place.plan(moving_project, 4, 3 << 20)
     with mounted(place.farm.directory / "run", "size=1m,mode=0700"):
         built = place.farm.finish(place.start(), 60)
-    place.survived(built, said=["fallback: ", " bytes of outputs, and ", "has no room for them (", "but succeeded at home"])
+    said = ["fallback: ", " bytes of outputs, and ", "has no room for them (", "but succeeded at home"]
+    place.survived(built, said=said)
 
 
 @pytest.mark.parametrize("store", ["/proc/no-store", "read-only"])

@@ -61,7 +61,7 @@ def test_a_limit_is_the_hosts_trouble(slave: Slave, script: str, said: str) -> N
     result = slave.sh(script, PROJECT).result
     neighbour.join()
     assert [(done.result.how, done.text) for done in neighbours] == [(DGCC.ENDED, "int a;\n")]
-    assert result.how == DGCC.HOST_FAILED and result.trouble == said, result.trouble
+    assert result.how == DGCC.OVER_LIMIT and result.trouble == said, result.trouble
     assert not result.files
     done = slave.sh("cat a.c; echo > made", PROJECT)  # the next is none the worse
     assert (done.result.how, done.text, list(done.outputs)) == (DGCC.ENDED, "int a;\n", ["/home/someone/project/made"])
