@@ -16,24 +16,23 @@ import psutil
 
 import dgcc
 from dgcc.corba import CORBA, DGCC, DGCC__POA
-from dgcc.naming.contexts import MASTERS, SLAVES, Farm, Life, NamingError
+from dgcc.naming.contexts import Farm
 from dgcc.naming.deadlines import deadlines
 from dgcc.naming.sender import Sender
 from dgcc.slave.environments import EnvironmentPool
 from dgcc.slave.joblist import JobList
+from dgcc.slave.meeting import Meeting
 from dgcc.slave.mirrors import MirrorPool
 from dgcc.slave.runner import Runner
 from dgcc.slave.session import Running, Session
 from dgcc.slave.sharing import StoreServant
 from dgcc.store.blobs import BlobStore
-from dgcc.store.errors import shown
 from dgcc.store.jaillimits import Limits, host_limits
 from dgcc.trust import tls
-from dgcc.trust.guard import Holders, check_answer, only
+from dgcc.trust.guard import Holders, only
 
 _HEARTBEAT_S = 1.0
 _JAILS_END_S = 5.0
-_INVITATIONS = 16  # masters that this slave registers with at once
 _BEYOND = 1 << 62  # no file is as large, and the system takes the number
 _MOST_WAITING = 10_000  # jobs of one master; those we know send as many as there are slots
 
@@ -65,17 +64,12 @@ class Slave(DGCC__POA.Slave):
     def __init__(self, poa: Any, farm: Farm, options: SlaveOptions, over: threading.Event) -> None:
         """`over` is set when the slave is to end: by the caller, or by the slave itself after `once`."""
         self._options = options
-        self._farm = farm
         self._sessions: dict[int, Session] = {}  # by lease
         self._lock = threading.Lock()  # guards _sessions and each session's `running` and `kept`
         self._holders = Holders()
         self._jobs = JobList()
         self._idle = 0
         self._ended: queue.SimpleQueue[Session | None] = queue.SimpleQueue()  # sessions to end; None: no more
-        self._registering: set[str] = set()  # names of masters that are being registered with
-        self._refusals: dict[str, str] = {}  # masters that will not have this slave, and why
-        self._naming_trouble = ""  # what was last said about the Naming Service
-        self._invited = threading.Semaphore(_INVITATIONS)
         self._over = over
         third = options.store_limit // 3
         self._blobs = BlobStore(options.store / "blobs", third)
@@ -86,6 +80,7 @@ class Slave(DGCC__POA.Slave):
         )
         self._store = poa.id_to_reference(poa.activate_object(StoreServant(environments.index)))._narrow(DGCC.Source)
         self.ref = self._this_on(poa)
+        self._meeting = Meeting(farm, self.ref, self._served, self._serve)
         self._threads = [
             threading.Thread(target=self._job_process, name=f"job-{i}", daemon=True) for i in range(options.slots)
         ]
@@ -110,13 +105,12 @@ class Slave(DGCC__POA.Slave):
         """Bind under dgcc/slaves, register with every master there is, start the job processes."""
         for thread in (*self._threads, self._keeper):
             thread.start()
-        name = self._farm.claim(SLAVES, self._options.name, self.ref)
-        self._options = dataclasses.replace(self._options, name=name)
-        self._find_masters()
+        self._options = dataclasses.replace(self._options, name=self._meeting.claim(self._options.name))
+        self._meeting.find_masters()
 
     def stop(self) -> None:
         """Give all jobs back, leave every farm, end all threads and remove what jobs left."""
-        self._farm.unbind(SLAVES, self._options.name, self.ref)
+        self._meeting.end()
         with self._lock:
             sessions = list(self._sessions.values())
         for session in sessions:
@@ -128,19 +122,6 @@ class Slave(DGCC__POA.Slave):
             thread.join(timeout=max(0.0, until - time.monotonic()))
         self._runner.close()
         self._blobs.close()
-
-    def _find_masters(self) -> None:
-        served = {session.name for session in list(self._sessions.values())}
-        bound = list(self._farm.bindings(MASTERS))
-        for name in set(self._refusals.copy()) - {name for name, _ in bound}:
-            self._refusals.pop(name, None)
-        for name, ref in bound:
-            if name not in served:
-                _aside(f"find {name}", self._meet, name, ref)
-
-    def _meet(self, name: str, ref: Any) -> None:
-        if self._farm.prune(MASTERS, name, ref) is not Life.DEAD:
-            self.invite(ref._narrow(DGCC.Master))
 
     # ---- operations of the servant (the ORB's threads) -------------------------------------------------------
 
@@ -161,15 +142,7 @@ class Slave(DGCC__POA.Slave):
 
     def invite(self, who: Any) -> None:
         """See the IDL."""
-        # More at once than there can be masters are nobody's; one that is left out is found by its binding.
-        if who is not None and self._invited.acquire(blocking=False):
-            _aside("register", self._answer, who)
-
-    def _answer(self, who: Any) -> None:
-        try:
-            self._register(who)
-        finally:
-            self._invited.release()
+        self._meeting.invite(who)
 
     def _session(self, lease: int) -> Session:
         self._holders.check(lease)
@@ -306,7 +279,7 @@ class Slave(DGCC__POA.Slave):
                     log.error("no heartbeat: %s", error)
                 if time.monotonic() > rebind:
                     rebind = time.monotonic() + deadlines().look
-                    _aside("rebind", self._stay_bound)
+                    self._meeting.look()
                 continue
             if session is None:
                 return
@@ -315,53 +288,21 @@ class Slave(DGCC__POA.Slave):
             except Exception as error:  # leases must be kept whatever happens to one session
                 log.error("ending the session with %s: %s", session.name, error)
             # It may have given us up for dead, and be glad of us again; or be dead itself, and its binding with it.
-            _aside("look again", self._stay_bound)
+            self._meeting.look()
 
-    def _stay_bound(self) -> None:
-        """Masters must find us, and we them, even if the Naming Service was restarted meanwhile."""
-        try:
-            self._farm.bind(SLAVES, self._options.name, self.ref)
-            self._find_masters()
-            self._naming_trouble = ""
-        except NamingError as error:
-            if self._naming_trouble != str(error):  # it is tried again every few seconds
-                log.warning("%s", error)
-            self._naming_trouble = str(error)
-
-    def _register(self, master: Any) -> None:
-        name = "?"
-        try:
-            name = shown(str(master._get_name()).encode())
-            check_answer()
-            protocol = int(master._get_protocol())
-            if protocol != DGCC.PROTOCOL:
-                master.unfit(self._options.name, dgcc.__version__, DGCC.PROTOCOL)
-                raise DGCC.Refused(f"the master '{name}' speaks protocol {protocol}, this slave {DGCC.PROTOCOL}: "
-                                   "install the same version of DGCC on both")  # fmt: skip
-            with self._lock:
-                if name in self._registering or any(s.name == name for s in self._sessions.values()):
-                    return
-                self._registering.add(name)
-            try:
-                session = Session(master, self._mirrors)
-                session.enlist(self._get_info(), self.ref)
-                self._holders.granted(session.lease)
-                with self._lock:
-                    self._sessions[session.lease] = session
-            finally:
-                with self._lock:
-                    self._registering.discard(name)
-        except DGCC.Refused as error:
-            if self._refusals.get(name) != error.reason:  # it is asked again every ten seconds
-                log.error("%s", shown(error.reason.encode()))
-            self._refusals[name] = error.reason
-            return
-        except CORBA.SystemException as error:
-            reason = tls.why()
-            log.log(logging.WARNING if reason else logging.INFO, "a master cannot be served: %s", reason or error)
-            return
+    def _serve(self, master: Any) -> None:
+        """Register with a master. Raises DGCC.Refused, CORBA.SystemException."""
+        session = Session(master, self._mirrors)
+        session.enlist(self._get_info(), self.ref)
+        self._holders.granted(session.lease)
+        with self._lock:
+            self._sessions[session.lease] = session
         log.info("serving master %s", session.name)
         session.sender.submit(_quietly, session, lambda: session.registry.free(session.lease, self._options.slots))
+
+    def _served(self) -> set[str]:
+        with self._lock:
+            return {session.name for session in self._sessions.values()}
 
     def _heartbeat(self) -> None:
         load = _load()
@@ -430,11 +371,6 @@ def _end_running(running: Running) -> None:
 
 def _load() -> Any:
     return DGCC.HostLoad(psutil.cpu_percent() / 100, psutil.getloadavg()[0], psutil.virtual_memory().available)
-
-
-def _aside(name: str, function: Callable[..., None], *arguments: Any) -> None:
-    """Run something that may wait for a peer on a thread that nobody waits for."""
-    threading.Thread(target=function, args=arguments, name=name, daemon=True).start()
 
 
 def _quietly(session: Session, call: Callable[[], Any]) -> None:

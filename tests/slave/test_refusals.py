@@ -1,22 +1,17 @@
 """A slave and masters that will not have it."""
 
 import logging
-import os
-import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
-from slave.systemkit import OWNER
 
 from dgcc.corba import DGCC
 from dgcc.naming.contexts import Life
-from dgcc.naming.orb import start_orb
-from dgcc.slave.service import Slave, SlaveOptions
+from dgcc.slave.meeting import Meeting
 
 
 class Master:
-    """As the stub of a DGCC::Master and of its registry."""
+    """As the stub of a DGCC::Master that refuses every slave."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
@@ -27,17 +22,7 @@ class Master:
     def _get_protocol(self) -> int:
         return int(DGCC.PROTOCOL)
 
-    def _get_registry(self) -> Any:
-        return self
-
-    def _get_job_overseer(self) -> Any:
-        return None
-
-    def _get_store(self) -> Any:
-        return None
-
-    def enlist(self, info: Any, who: Any) -> Any:
-        assert info.machine == os.uname().machine
+    def refuse(self) -> None:
         raise DGCC.Refused(self.reason)
 
 
@@ -52,28 +37,23 @@ class Farm:
     def prune(self, kind: str, name: str, ref: Any) -> Life:
         return Life.DEAD
 
-    def unbind(self, kind: str, name: str, ref: Any) -> None:
-        pass
 
-
-def test_a_refusal_is_said_once_for_each_master_and_reason(top: Path, caplog: pytest.LogCaptureFixture) -> None:
-    farm = Farm()
-    options = SlaveOptions("here", 1, top / "store", False, OWNER)
-    slave = Slave(start_orb()[1], farm, options, threading.Event())  # type: ignore[arg-type]
-    try:
-        other = Master("other", "other has no use for an x86_64")
-        with caplog.at_level(logging.ERROR):
-            for master in (Master("one", "one builds for aarch64"), other):
-                for _ in range(3):
-                    slave._register(master)
-            assert caplog.messages == ["one builds for aarch64", "other has no use for an x86_64"]
-            other.reason = "its version is another"
-            slave._register(other)
-            farm.masters = [("one", None)]
-            slave._find_masters()  # `other` has gone, and comes back
-            slave._register(other)
-            slave._register(Master("one", "one builds for aarch64"))
-        assert caplog.messages[2:] == ["its version is another"] * 2
-    finally:
-        slave._runner.close()
-        slave._blobs.close()
+def test_a_refusal_is_said_once_for_each_master_and_reason(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dgcc.slave.meeting.aside", lambda name, function, *arguments: function(*arguments))
+    farm: Any = Farm()
+    meeting = Meeting(farm, None, set, Master.refuse)
+    one, other = Master("one", "one builds for aarch64"), Master("other", "other has no use for an x86_64")
+    with caplog.at_level(logging.ERROR):
+        for master in (one, other):
+            for _ in range(3):
+                meeting.invite(master)
+        assert caplog.messages == ["one builds for aarch64", "other has no use for an x86_64"]
+        other.reason = "its version is another"
+        meeting.invite(other)
+        farm.masters = [("one", None)]
+        meeting.find_masters()  # `other` has gone, and comes back
+        meeting.invite(other)
+        meeting.invite(one)
+    assert caplog.messages[2:] == ["its version is another"] * 2
