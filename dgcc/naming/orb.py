@@ -1,9 +1,11 @@
 """Starts the ORB with the options that every DGCC process needs."""
 
 import concurrent.futures
+import contextlib
 import ipaddress
 import os
 import socket
+import stat
 from pathlib import Path
 
 from dgcc.corba import CORBA, PortableServer
@@ -125,10 +127,9 @@ def _lengthen_queue(path: Path) -> None:
     """Let as many connections wait for this ORB's unix socket as for a port: omniORB has room for five, and whoever
     comes while they wait is told that nobody listens."""
     for entry in os.listdir("/proc/self/fd"):
-        try:
-            with socket.socket(fileno=os.dup(int(entry))) as ours:
-                if ours.family == socket.AF_UNIX and ours.getsockname() == os.fspath(path):
-                    ours.listen(CALLS_AT_ONCE)
-                    return
-        except OSError:
-            continue  # no socket, or the directory that is being listed
+        with contextlib.suppress(OSError):  # the directory that is being listed
+            if stat.S_ISSOCK(os.fstat(int(entry)).st_mode):
+                with socket.socket(fileno=os.dup(int(entry))) as ours:
+                    if ours.family == socket.AF_UNIX and ours.getsockname() == os.fspath(path):
+                        ours.listen(CALLS_AT_ONCE)
+                        return
