@@ -1,5 +1,6 @@
 """Slaves that lie, beside an honest one: no lie becomes a file, and each is told with the liar's name."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -97,7 +98,6 @@ BEHAVIOUR = {
     "never_answers": "no answer within 9 s",
     "claims_all_jobs": "no answer within 9 s",
     "refuses": "the last by: no,\\x1b[2J thank you",
-    "enlists_for_ever": "the last by: nobody is here",
     "succeeds_twice": "the last by: nothing came of it",
 }
 
@@ -108,11 +108,12 @@ def test_slaves_that_do_not_do_what_they_should(place: Chaos):
     assert place.farm.master(place.top / "first").jobs["remote"] == 4, "the honest slaves have their environments"
     place.set_waits(job=3, lease=3)
     place.plan(slow_project, 40, 0.1)
-    with liars(place, *BEHAVIOUR, "setuid", "the_repository"):
+    with liars(place, *BEHAVIOUR, "enlists_for_ever", "setuid", "the_repository"):
         built = place.farm.finish(place.start("-j40"), 120)
     place.survived(built)
     assert "dgcc: refused: the slave 'enlists_for_ever' offers 0 slots, which no machine has" in built.err.splitlines()
-    assert any(line.startswith("dgcc: lost: ") and line.endswith(" and 80 more") for line in built.err.splitlines())
+    [lost] = [line for line in built.err.splitlines() if line.startswith("dgcc: lost: ")]
+    assert re.search(r" and \d\d more$", lost) and len(lost) < 1000, "a hundred are not all named"
     for name, said in BEHAVIOUR.items():
         assert said in told(built, name), f"{name}: {told(built, name) or 'not named'}\n{built.err[-6000:]}"
         assert len(told(built, name)) < 500
