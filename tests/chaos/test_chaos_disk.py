@@ -161,4 +161,5 @@ def test_a_toolchain_that_has_gone_bad_on_a_slave_s_disk(place: Chaos, restarted
         path.unlink()
     built = place.farm.master(place.project)
     place.survived(built)
-    assert built.jobs["remote"] == 4 and "is damaged; it is fetched again" in place.farm.log("a")
+    assert "it is fetched again" in place.farm.log("a")
+    assert built.jobs["remote"] == 4 or not restarted, "but for what was to use it at the moment when that was found"
