@@ -73,7 +73,13 @@ def test_a_link_that_comes_back_within_the_lease_costs_no_job(place: Chaos, net:
 
 
 # Packets are delayed each way, so an answer takes half a second longer.
-@pytest.mark.parametrize(("delay", "loss"), [(0.25, 0.0), (0.0, 0.05)], ids=["half a second", "one packet in twenty"])
+@pytest.mark.parametrize(
+    ("delay", "loss"),
+    [
+        pytest.param(0.25, 0.0, id="half a second", marks=pytest.mark.full),
+        pytest.param(0.0, 0.05, id="one packet in twenty"),
+    ],
+)
 def test_a_bad_link_is_slow_and_right(tmp_path: Path, net: Network, delay: float, loss: float):
     with chaos(tmp_path, "a", "b", net=net, waits=Deadlines()) as place:
         place.plan(slow_project, 12 if FULL else 6, 0.2)

@@ -56,6 +56,17 @@ def test_all_slaves_are_lost_and_one_comes_back(place: Chaos):
     assert "serving master" in place.farm.log("a").rpartition("offers 2 slots")[2], "it was used again"
 
 
+def test_when_all_slaves_are_lost_the_build_ends_at_home_and_says_so(place: Chaos):
+    place.plan(slow_project, 6, 0.5)
+    master = place.start()
+    place.under_way(1)
+    for name in ("a", "b"):
+        place.farm.stop_slave(name, signal.SIGKILL)
+    built = place.farm.finish(master, 90)
+    place.survived(built, said=["lost: a, b", "fallback: f"])
+    assert built.jobs["fallback"] == len(built.report["fallbacks"]) > 0
+
+
 def _holder(place: Chaos) -> str | None:
     return next((name for name, slave in place.farm.slaves.items() if jails_asleep(slave)), None)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import farmkit
 import pytest
-from farmkit import Farm, differing, processes_with, snapshot, wait_for
+from farmkit import Farm, processes_with, wait_for
 
 SLOW = 'int f(void) { return __LINE__; }\n'
 
@@ -25,55 +25,10 @@ def slow_project(place: Path, count: int, seconds: float = 0.5) -> None:
         (place / f"{name}.c").write_text(SLOW)
 
 
-def built_plain(farm: Farm, project: Path) -> dict[str, tuple[object, ...]]:
-    assert farm.plain(project, "-j16").code == 0
-    wanted = snapshot(project)
-    for path in project.glob("*.o"):
-        path.unlink()
-    return wanted
-
-
 @pytest.fixture
 def farm(tmp_path: Path):
     with farmkit.farm(tmp_path / "farm", "a", "b", slots=2) as made:
         yield made
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_slave_that_dies_in_the_middle_costs_little(farm: Farm, project: Path, number: int):
-    slow_project(project, 12)
-    wanted = built_plain(farm, project)
-    master = farm.start_master(project)
-    wait_for(lambda: len(list(project.glob("*.o"))) >= 2, "two objects")
-    began = time.monotonic()
-    if number == signal.SIGKILL:
-        farm.stop_slave("a", number)
-    else:
-        assert farm.stop_slave("a", number) == 0
-    built = farm.finish(master, 60)
-    assert built.code == 0, built.err
-    assert time.monotonic() - began < 30
-    assert differing(wanted, snapshot(project)) == set()
-    assert built.report["slaves"]["a"]["lost"] is (number == signal.SIGKILL)
-    assert built.jobs["remote"] + built.jobs["fallback"] == 12 and built.jobs["failed"] == 0
-    if number == signal.SIGKILL:
-        assert "lost: a" in built.err
-    else:
-        left = list((farm.directory / "store/a/jobs").iterdir())
-        assert left == [] and not processes_with(str(farm.directory / "store" / "a"))
-
-
-def test_when_all_slaves_are_lost_the_build_ends_at_home_and_says_so(farm: Farm, project: Path):
-    slow_project(project, 6)
-    wanted = built_plain(farm, project)
-    master = farm.start_master(project)
-    wait_for(lambda: list(project.glob("*.o")), "an object")
-    farm.stop_slave("a", signal.SIGKILL)
-    farm.stop_slave("b", signal.SIGKILL)
-    built = farm.finish(master, 90)
-    assert built.code == 0 and differing(wanted, snapshot(project)) == set()
-    assert built.jobs["fallback"] == len(built.report["fallbacks"]) > 0
-    assert all(f["reason"] for f in built.report["fallbacks"]) and "fallback: f" in built.err
 
 
 def test_a_slave_that_starts_late_is_used(farm: Farm, project: Path, tmp_path: Path):
@@ -163,22 +118,6 @@ def test_once_serves_one_master_and_ends(farm: Farm, project: Path):
     assert farm.master(project).code == 0
     assert once.wait(20) == 0 and "master" in farm.log("once")
     assert farm.slaves["a"].poll() is None
-
-
-def test_a_stopped_slave_is_given_up_and_used_again(farm: Farm, project: Path):
-    slow_project(project, 8)
-    wanted = built_plain(farm, project)
-    master = farm.start_master(project)
-    wait_for(lambda: list(project.glob("*.o")), "an object")
-    farm.slaves["a"].send_signal(signal.SIGSTOP)
-    built = farm.finish(master, 60)
-    assert built.code == 0 and differing(wanted, snapshot(project)) == set(), built.err
-    assert built.report["slaves"]["a"]["lost"] and built.jobs["failed"] == 0
-    farm.slaves["a"].send_signal(signal.SIGCONT)
-    for path in project.glob("*.o"):
-        path.unlink()
-    built = farm.master(project)
-    assert built.code == 0 and built.report["slaves"]["a"]["jobs"] > 0, built.err
 
 
 def test_a_slave_without_a_farm_says_so():
