@@ -24,7 +24,7 @@ def test_a_slave_that_ends(place: Chaos, number: int):
 
 def test_a_slave_that_is_stopped_for_a_while_is_used_again_at_once(place: Chaos):
     seconds = 30 if FULL else 2.5 * WAITS.lease
-    place.plan(slow_project, 40 if FULL else 24, 1.0)
+    place.plan(slow_project, 120 if FULL else 24, 1.0)
     master = place.start()
     place.under_way(2)
     stopped_for(place.farm.slaves["a"], seconds)
@@ -102,7 +102,7 @@ def test_a_slave_ends_at_once_although_its_master_has_stopped(place: Chaos):
     time.sleep(2.2)  # results are ready, and renewals under way
     began = time.monotonic()
     assert place.farm.stop_slave("a", signal.SIGTERM) == 0
-    assert time.monotonic() - began < 4 * WAITS.goodbye + 1
+    assert time.monotonic() - began < 5 * WAITS.goodbye + 2, "far less than a call may take"
     master.send_signal(signal.SIGCONT)
     place.survived(place.farm.finish(master, 60))
 
