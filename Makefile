@@ -30,10 +30,10 @@ demo: setup ## build Lua with dgcc-master on a farm of one
 test: setup ## run the tests
 	@$(BIN)/python -m pytest
 
-chaos: setup ## kill, stop, cut off and deceive a real farm, at length (about 20 minutes; a short form is in `make test`)
+chaos: setup ## kill, stop, cut off and deceive a real farm, at length (about 15 minutes; a short form is in `make test`)
 	@DGCC_CHAOS=full $(BIN)/python -m pytest tests/chaos
 
-fuzz: setup ## the long form of tests/fuzz: 240,000 broken messages and more, 10 minutes (DGCC_FUZZ_SEED=N: repeat a run)
+fuzz: setup ## the long form of tests/fuzz: 240,000 broken messages and more, 3 to 10 minutes (DGCC_FUZZ_SEED=N: repeat a run)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz
 
 lint: setup ## ruff and mypy

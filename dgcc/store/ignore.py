@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable
 
 from pathspec import PathSpec, RegexPattern
@@ -22,11 +23,14 @@ def compiled(patterns: Iterable[bytes]) -> Ignores | None:
     Comments and empty lines match nothing. Raises BadPattern for one that cannot be read, or that takes
     something back (`!keep`): what is private once stays so.
     """
-    parts = [part for part in map(_part, patterns) if part]
-    if not parts:
-        return None
-    # One expression for all: tried one by one, as many as a project has would cost more than the look at the file.
-    match = re.compile("|".join(f"(?:{part})" for part in parts), re.DOTALL).match
+    with warnings.catch_warnings():
+        # Of brackets that a later Python may read otherwise: nothing to tell a user in the middle of a build.
+        warnings.simplefilter("ignore", FutureWarning)
+        parts = [part for part in map(_part, patterns) if part]
+        if not parts:
+            return None
+        # One expression for all: tried one by one, as many as a project has would cost more than the look at the file.
+        match = re.compile("|".join(f"(?:{part})" for part in parts), re.DOTALL).match
 
     def ignores(path: bytes, directory: bool) -> bool:
         return match(os.fsdecode(path + b"/" if directory else path)) is not None
