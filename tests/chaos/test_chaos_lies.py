@@ -79,13 +79,21 @@ def test_results_that_no_job_can_have(place: Chaos):
     """Each liar gets jobs; each job is done at home or by the honest, and nothing is written outside the project."""
     place.plan(with_a_way_out, 60, 0.1)
     around = beside(place)
+    words: dict[str, str] = {}
     with liars(place, *OUTPUTS):
-        built = place.farm.finish(place.start("-j60"), 120)
-    place.survived(built)
+        for _ in range(3):  # one that joins late may get no job of a build
+            built = place.farm.finish(place.start("-j60"), 120)
+            place.came_out(built)
+            words |= {name: told(built, name) for name in OUTPUTS if told(built, name)}
+            assert beside(place) == around
+            assert not {n for n, s in built.report["slaves"].items() if s["jobs"]} - {"a", "b"}
+            if len(words) == len(OUTPUTS):
+                break
+            for path in (*place.outputs, place.project / "all.o"):
+                path.unlink()
+    place.slots_are_free()
     for name, said in OUTPUTS.items():
-        assert said in told(built, name), f"{name}: {told(built, name) or 'not named'}\n{built.err[-6000:]}"
-    assert beside(place) == around
-    assert not {n for n, s in built.report["slaves"].items() if s["jobs"]} - {"a", "b"}
+        assert said in words.get(name, ""), f"{name}: {words.get(name, 'not named')}\n{built.err[-6000:]}"
 
 
 BEHAVIOUR = {
@@ -108,17 +116,26 @@ def test_slaves_that_do_not_do_what_they_should(place: Chaos):
     assert place.farm.master(place.top / "first").jobs["remote"] == 4, "the honest slaves have their environments"
     place.set_waits(job=3, lease=3)
     place.plan(slow_project, 40, 0.1)
+    words: dict[str, str] = {}
+    reasons = ""
     with liars(place, *BEHAVIOUR, "enlists_for_ever", "setuid", "the_repository"):
-        built = place.farm.finish(place.start("-j40"), 120)
-    place.survived(built)
+        for _ in range(3):  # one that joins late may get no job of a build
+            built = place.farm.finish(place.start("-j40"), 120)
+            place.came_out(built)
+            words |= {name: told(built, name) for name in BEHAVIOUR if told(built, name)}
+            reasons += "\n".join(each["reason"] for each in built.report["fallbacks"])
+            assert not {n for n, s in built.report["slaves"].items() if s["jobs"]} - {"a", "b"}
+            if len(words) == len(BEHAVIOUR) and "(setuid ran it)" in reasons and "(the_repository ran it)" in reasons:
+                break
+            for path in (*place.outputs, place.project / "all.o"):
+                path.unlink()
+    place.slots_are_free()
     assert "dgcc: refused: the slave 'enlists_for_ever' offers 0 slots, which no machine has" in built.err.splitlines()
     [lost] = [line for line in built.err.splitlines() if line.startswith("dgcc: lost: ")]
     assert re.search(r" and \d\d more$", lost) and len(lost) < 1000, "a hundred are not all named"
     for name, said in BEHAVIOUR.items():
-        assert said in told(built, name), f"{name}: {told(built, name) or 'not named'}\n{built.err[-6000:]}"
-        assert len(told(built, name)) < 500
+        assert said in words.get(name, ""), f"{name}: {words.get(name, 'not named')}\n{built.err[-6000:]}"
+        assert len(words[name]) < 500
     assert "\x1b" not in built.err and "lacked /etc/shadow" not in built.err
-    reasons = "\n".join(each["reason"] for each in built.report["fallbacks"])
     assert "a slave sent a setuid or setgid file (setuid ran it), but succeeded at home" in reasons
     assert "may not write it (the_repository ran it), but succeeded at home" in reasons
-    assert not {n for n, s in built.report["slaves"].items() if s["jobs"]} - {"a", "b"}
