@@ -209,9 +209,11 @@ class Overseer:
         return self._slaves[slave]
 
     def _rest(self, host: _Slave, why: str, now: float) -> None:
+        host.trouble = why
+        if now < host.rests_until:
+            return  # of the jobs that it had in hand, another failed the same way
         host.failures += 1
         host.rests_until = now + min(LONGEST_REST_S, FIRST_REST_S * 2 ** (host.failures - 1))
-        host.trouble = why
 
     def _gone(self, slave: int, why: str, now: float) -> list[Action]:
         gone = self._slaves.pop(slave, None)

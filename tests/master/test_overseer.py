@@ -116,6 +116,15 @@ def test_nonsense_sends_the_job_home_and_the_slave_to_rest():
     assert overseer.ready(2, 0.1) == [Send(2, 3 - slave)]
 
 
+def test_jobs_that_fail_together_make_a_slave_rest_once():
+    overseer = farm(3)
+    for job in (1, 2, 3):
+        overseer.ready(job, 0.0)
+    for job in (1, 2, 3):
+        overseer.failed(1, job, "disk full", 0.1)
+    assert overseer.wakeup(0.1) == 1.1
+
+
 def test_a_slave_whose_job_went_too_far_does_not_rest():
     overseer = farm(1, 1)
     slave = overseer.ready(1, 0.0)[0].slave
