@@ -44,8 +44,8 @@ class Orders:
     def send(self, job: Job, lease: int, failed: Callable[[str], None]) -> None:
         """Send a job to a slave; `failed` is told, on the loop, why the slave did not take it."""
         work: Work = job.work
-        request, prepared = work.request, work.prepared
-        assert prepared is not None
+        request, sent = work.request, work.sent[lease]
+        prepared = sent.prepared
         environments = [DGCC.EnvironmentNeed(key, self._peers(key, lease)) for key in prepared.environments]
         columns, rows = self._window() if request.out_tty or request.err_tty else (0, 0)
         links = [DGCC.PathLink(*each) for each in (*prepared.links, *self._links(request))]
@@ -54,7 +54,7 @@ class Orders:
             list(travelling(request.environment, self._rules)), request.umask, *self._trees.owner,
             request.same_file, request.out_tty, request.err_tty, columns, rows,
             math.ceil(deadlines().job),
-            work.layers, environments, links,
+            sent.layers, environments, links,
         )  # fmt: skip
         self._call(lease, lambda link: link.ref.run(link.lease, order), failed)
 

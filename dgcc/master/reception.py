@@ -62,6 +62,7 @@ class Reception:
     def renew(self, lease: int, load: Any, held: list[int]) -> None:
         """A slave renews its lease, and tells which jobs it has."""
         link = self._registry.renew(lease, time.monotonic())
+        self._loop.call_soon(self._shipping.slave_share, link, load)
         self._loop.call_soon(self._shipping.slave_holds, link, set(held))
 
     def free(self, lease: int, slots: int) -> None:

@@ -11,8 +11,8 @@ from dgcc.corba import CORBA, DGCC
 from dgcc.master.failures import CommandFailed, Failure, HostFailed, OverLimit, ProtocolFailed
 from dgcc.master.joblist import Job, JobList, State
 from dgcc.master.orders import Orders
-from dgcc.master.overseer import Action, GoHome, Overseer, Send, Withdraw
-from dgcc.master.preparation import Preparation
+from dgcc.master.overseer import Overseer
+from dgcc.master.preparation import Preparation, Prepared
 from dgcc.master.registry import SlaveLink, SlaveRegistry
 from dgcc.master.results import (
     HomeTrouble,
@@ -25,7 +25,8 @@ from dgcc.master.results import (
 from dgcc.master.supplies import Supplies
 from dgcc.master.tasks import TaskSet
 from dgcc.master.trees import Trees
-from dgcc.master.work import RemoteResult, Work
+from dgcc.master.want import Action, GoHome, Host, Send, Want, Withdraw
+from dgcc.master.work import RemoteResult, Sent, Work
 from dgcc.naming.deadlines import deadlines
 
 # A job that lacked something is sent again with it, so often in all.
@@ -86,7 +87,12 @@ class Shipping:
         if self._preparation.ready(job.work.needs, job.work.inputs) is None:
             self._tasks.start(self._prepare(job))
         else:
-            self.perform(self._overseer.ready(job.id, time.monotonic()))
+            self._ready(job)
+
+    def _ready(self, job: Job) -> None:
+        verdict = job.work.verdict
+        want = Want(repeatable=not verdict.rule)
+        self.perform(self._overseer.ready(job.id, time.monotonic(), want))
 
     async def _prepare(self, job: Job) -> None:
         try:
@@ -96,7 +102,7 @@ class Shipping:
                 self._recipes.fall_back(job, str(error))
             return
         if job.state is State.READY:  # its client may have gone meanwhile
-            self.perform(self._overseer.ready(job.id, time.monotonic()))
+            self._ready(job)
 
     def cancel(self, job: Job) -> None:
         """Nobody waits for this job any more, or the farm is not to have it."""
@@ -120,8 +126,8 @@ class Shipping:
 
     def _do(self, action: Action, job: Job) -> None:
         match action:
-            case Send(_, lease):
-                self._send(job, lease)
+            case Send(_, lease, second):
+                self._send(job, lease, second)
             case Withdraw(job_id, lease, why):
                 link = self._registry.get(lease)
                 if why and link is not None:
@@ -144,28 +150,37 @@ class Shipping:
         self._timer = None
         self.perform(self._overseer.tick(time.monotonic()))
 
-    def _send(self, job: Job, lease: int) -> None:
+    def _send(self, job: Job, lease: int, second: bool) -> None:
         now = time.monotonic()
         work: Work = job.work
-        if job.state is State.SENT:  # its host was lost; it goes on to another
-            self._jobs.move(job, State.READY, "its host was lost", now)
+        if job.state is State.SENT and not second:
+            self._jobs.move(job, State.READY, "it goes to another host", now)
         # Only now: a job may have waited long, and is to see all as a compiler that starts now would.
-        work.prepared = self._preparation.ready(work.needs, work.inputs)
-        if work.prepared is None:  # a compiler was changed meanwhile
+        prepared = self._preparation.ready(work.needs, work.inputs)
+        if prepared is None:  # a compiler was changed meanwhile
             self._loop.call_soon(self._offer_again, job, lease)
             return
-        self._jobs.move(job, State.SENT, "to a slave", now)
-        job.slave = lease
-        work.sent_ns = file_clock_ns()
-        work.layers = self._trees.needs(work.inputs, work.prepared.extras)
-
+        if not second:
+            self._jobs.move(job, State.SENT, "to a slave", now)
+            job.slave = lease
+        work.sent[lease] = self._sent(work, prepared, work.sent.get(lease))
         self._orders.send(job, lease, lambda why: self._fail(job, lease, HostFailed(why)))
+
+    def _sent(self, work: Work, prepared: Prepared, before: Sent | None) -> Sent:
+        """What a job is sent with. `before`: it was with this slave already, from where a result may still come."""
+        layers = self._trees.needs(work.inputs, prepared.extras)
+        if before is not None:
+            return Sent(prepared, layers, before.seen, before.at_ns)
+        return Sent(prepared, layers, {need.root: need.version for need in layers}, file_clock_ns())
 
     def _offer_again(self, job: Job, lease: int) -> None:
         """The slave never heard of the job, so it is told nothing: to have it forget the job would outlast this."""
+        now = time.monotonic()
         if job.state is State.READY:
-            self.perform(self._overseer.done(lease, job.id, time.monotonic()))
+            self.perform(self._overseer.done(lease, job.id, now))
             self.offer(job)
+        elif job.state is State.SENT:  # it is with another as well
+            self.perform(self._overseer.failed(lease, job.id, "not sent", now, rests=False))
 
     # ---- from the slaves -------------------------------------------------------------------------------------
 
@@ -186,6 +201,11 @@ class Shipping:
         """A slave is gone without a word; the registry has forgotten it already."""
         self.perform(self._overseer.lost(link.lease, why, time.monotonic()))
 
+    def slave_share(self, link: SlaveLink, load: Any) -> None:
+        """A slave has told its load (a DGCC.HostLoad)."""
+        actions = self._overseer.share(link.lease, link.info.slots, load.memory_free, time.monotonic())
+        self.perform(actions)
+
     def slave_holds(self, link: SlaveLink, held: set[int]) -> None:
         """A slave has told which jobs it has. One that it has lacked twice in a row was lost on the way."""
         lacking = {job for job in self._overseer.held_by(link.lease) if job not in held}
@@ -205,13 +225,13 @@ class Shipping:
             return
         link.joined = True
         self._orders.know(link, link.info.environments)
-        self.perform(self._overseer.joined(link.lease, link.name, link.info.slots, now))
+        self.perform(self._overseer.joined(link.lease, Host(link.name, link.info.slots, link.info.memory), now))
 
     def on_result(self, lease: int, result: Any) -> None:
         """A slave reports the end of a job."""
         link = self._registry.get(lease)
         job = self._jobs.get(result.id)
-        if link is None or job is None or job.state is not State.SENT or job.slave != lease:
+        if link is None or job is None or not self._has(job, lease):
             log.debug("a result that nobody waits for: job %d", result.id)
             return
         if result.how is DGCC.HOST_FAILED and self._resend(job, lease, result.trouble.encode(errors="replace")):
@@ -222,6 +242,10 @@ class Shipping:
             self._fail(job, lease, failure)
         except Exception as error:
             self._recipes.rescue(job, error)
+
+    def _has(self, job: Job, lease: int) -> bool:
+        """Whether a job is with that slave, and its result is waited for."""
+        return job.state is State.SENT and self._overseer.holds(lease, job.id)
 
     def _fail(self, job: Job, lease: int, failure: Failure) -> None:
         """A slave has not brought a job to a good end: do what the type of failure says."""
@@ -248,8 +272,8 @@ class Shipping:
             raise _FAILURES[result.how](result.trouble)
         link.tally.cpu_s += result.cpu_s
         job.ran, job.wall_s, job.cpu_s = link.name, result.wall_s, result.cpu_s
-        job.environments = job.work.prepared.environments
-        self._orders.know(link, job.work.prepared.environments)
+        job.environments = job.work.sent[lease].prepared.environments
+        self._orders.know(link, job.environments)
         self.bytes_received += sum(len(c.data) for c in result.stdio) + sum(len(f.data) for f in result.files)
         if result.exit_code or result.signal_:
             if self._resend(job, lease, b"".join(chunk.data for chunk in result.stdio)):
@@ -282,12 +306,12 @@ class Shipping:
         try:
             large = await self._loop.run_in_executor(link.fetcher, fetch_large, link, result, self.scratch)
             self.bytes_received += sum(path.stat().st_size for path in large.values())
-            if job.state is State.SENT and job.slave == link.lease:
+            if self._has(job, link.lease):
                 self._accept(job, link, result, large)
         except Failure as failure:
             self._fail(job, link.lease, failure)
         except HomeTrouble as trouble:
-            if job.state is State.SENT and job.slave == link.lease:
+            if self._has(job, link.lease):
                 self._confirm(job, link.lease, f"{trouble} ({link.name} ran it)")
         except CORBA.Exception as error:
             self._fail(job, link.lease, HostFailed(f"its outputs could not be fetched ({type(error).__name__})"))
@@ -311,8 +335,8 @@ class Shipping:
             self._confirm(job, lease, "")
             return
         try:
-            seen = {need.root: need.version for need in job.work.layers}
-            take_result(self._trees, result, large, seen, job.work.sent_ns)
+            sent: Sent = job.work.sent[lease]
+            take_result(self._trees, result, large, sent.seen, sent.at_ns)
         except ProtocolFailed:
             job.remote = False
             raise

@@ -21,6 +21,16 @@ class RemoteResult:
 
 
 @dataclass
+class Sent:
+    """What a job was sent to a slave with."""
+
+    prepared: Prepared
+    layers: list[Any]  # DGCC.LayerNeed
+    seen: Mapping[bytes, int]  # the version of each root that it saw at least
+    at_ns: int  # when it was sent, by the clock that stamps files here
+
+
+@dataclass
 class Work:
     """What the master needs to run a released job."""
 
@@ -29,9 +39,7 @@ class Work:
     verdict: Verdict
     needs: Needs  # what it needs outside the project: the verdict's, and what it was found to lack
     inputs: tuple[bytes, ...]  # what it needs of the project by name, likewise
-    prepared: Prepared | None = None  # what it was last sent with
-    layers: list[Any] = field(default_factory=list)  # DGCC.LayerNeed, likewise
-    sent_ns: int = 0  # when it was last sent, by the clock that stamps files here
+    sent: dict[int, Sent] = field(default_factory=dict)  # by lease of the slave
     attempts: int = 1  # it is sent again with what it lacked
     failure: str = ""  # how it failed on a slave, while that is confirmed at home
     remote_result: RemoteResult | None = None  # what a slave made of it, while the same is done at home to compare

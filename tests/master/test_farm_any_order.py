@@ -11,8 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dgcc.master.overseer import GoHome, Overseer, Send, Withdraw
+from dgcc.master.overseer import GoHome, Host, Overseer, Send, Want, Withdraw
 from dgcc.slave.joblist import JobList
+
+WANTS = st.builds(Want, st.floats(0, 99), st.floats(0, 99), st.integers(0, 9), st.booleans())
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Order:
 
 
 @dataclass
-class Host:
+class HostProcess:
     """One slave process. Its sessions are leases; a slot is a job in `running`."""
 
     slots: int
@@ -40,7 +42,7 @@ class Master:
     overseer: Overseer
     open: set[int] = field(default_factory=set)
     ended: Counter[int] = field(default_factory=Counter)
-    leases: dict[int, Host] = field(default_factory=dict)  # as the master believes
+    leases: dict[int, HostProcess] = field(default_factory=dict)  # as the master believes
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -50,7 +52,7 @@ class AnyOrder(RuleBasedStateMachine):
         super().__init__()
         self.now, self.number = 0.0, 0
         self.masters: list[Master] = []
-        self.hosts: list[Host] = []
+        self.hosts: list[HostProcess] = []
         self.calls: list[tuple[Master, int, str, int]] = []  # to slaves under way: master, lease, what, job
         self.results: list[tuple[Master, int, int, str]] = []  # to masters: master, lease, job, how
 
@@ -83,21 +85,35 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(slots=st.integers(1, 3))
     def join(self, slots):
-        self.hosts.append(host := Host(slots))
+        self.hosts.append(host := HostProcess(slots))
         for master in self.masters:
             self.enlist(master, host)
 
-    def enlist(self, master: Master, host: Host) -> None:
+    def enlist(self, master: Master, host: HostProcess) -> None:
         lease = self.new()
         host.leases.add(lease)
         master.leases[lease] = host
-        self.act(master, master.overseer.joined(lease, f"s{lease}", host.slots, self.now))
+        self.act(master, master.overseer.joined(lease, Host(f"s{lease}", host.slots, memory=8), self.now))
 
-    @rule(data=st.data())
-    def release(self, data):
+    @rule(data=st.data(), want=WANTS)
+    def release(self, data, want):
         master = data.draw(st.sampled_from(self.masters))
         master.open.add(job := self.new())
-        self.act(master, master.overseer.ready(job, self.now))
+        self.act(master, master.overseer.ready(job, self.now, want))
+
+    @precondition(lambda self: any(master.open for master in self.masters))
+    @rule(data=st.data(), want=WANTS, ahead=st.floats(0, 1000))
+    def more_is_known(self, data, want, ahead):
+        master = data.draw(st.sampled_from([m for m in self.masters if m.open]))
+        master.overseer.reconsider({data.draw(st.sampled_from(sorted(master.open))): want}, ahead)
+
+    @precondition(lambda self: any(master.leases for master in self.masters))
+    @rule(data=st.data(), slots=st.integers(0, 3), memory=st.integers(0, 9), speed=st.floats(0.1, 9))
+    def a_slave_tells_of_itself(self, data, slots, memory, speed):
+        master = data.draw(st.sampled_from([m for m in self.masters if m.leases]))
+        lease = data.draw(st.sampled_from(sorted(master.leases)))
+        self.act(master, master.overseer.share(lease, slots, memory, self.now))
+        self.act(master, master.overseer.speed(lease, speed, self.now))
 
     @precondition(lambda self: self.calls)
     @rule(data=st.data())
@@ -136,7 +152,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.take(data.draw(st.sampled_from(able)))
 
     @staticmethod
-    def take(host: Host) -> None:
+    def take(host: HostProcess) -> None:
         taken = host.jobs.take()
         assert taken is not None
         host.running.add(taken[1])
@@ -148,7 +164,7 @@ class AnyOrder(RuleBasedStateMachine):
         order = data.draw(st.sampled_from(sorted(host.running, key=lambda each: each.id)))
         self.finish(host, order, how)
 
-    def finish(self, host: Host, order: Order, how: str) -> None:
+    def finish(self, host: HostProcess, order: Order, how: str) -> None:
         host.running.remove(order)
         master = next(m for m in self.masters if order.lease in m.leases or order.id in m.open | m.ended.keys())
         self.results.append((master, order.lease, order.id, how))
@@ -165,9 +181,9 @@ class AnyOrder(RuleBasedStateMachine):
         if how != "done":
             self.failed(master, lease, job, how == "host")
             return
-        holder = master.overseer.holder(job)
+        held = master.overseer.holds(lease, job)
         actions = master.overseer.done(lease, job, self.now)
-        assert (actions is not None) == (holder == lease)
+        assert (actions is not None) == held
         if actions is not None:
             self.end(master, job)
             self.act(master, actions)
@@ -200,7 +216,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.enlist(master, host)
 
     @staticmethod
-    def give_up(host: Host, lease: int) -> None:
+    def give_up(host: HostProcess, lease: int) -> None:
         host.leases.discard(lease)
         host.jobs.withdraw(lease)
         host.running = {order for order in host.running if order.lease != lease}
@@ -231,6 +247,7 @@ class AnyOrder(RuleBasedStateMachine):
             held = {lease: overseer.held_by(lease) for lease in master.leases}
             assert overseer.running == sum(map(len, held.values()))
             assert set().union(*held.values()) <= master.open
+            assert all(count <= 2 for count in Counter(job for jobs in held.values() for job in jobs).values())
             assert all(len(jobs) <= master.leases[lease].slots + 1 for lease, jobs in held.items())
             assert all(count == 1 for count in master.ended.values()), "no job is told twice"
             assert not master.open & master.ended.keys()

@@ -1,12 +1,12 @@
 """The Overseer's rules, with numbers for jobs and slaves and a clock that is given."""
 
-from dgcc.master.overseer import GoHome, Overseer, Send, Withdraw
+from dgcc.master.overseer import GoHome, Host, Overseer, Send, Withdraw
 
 
 def farm(*slots: int, prefetch: int = 1) -> Overseer:
     overseer = Overseer(now=0.0, grace_s=5.0, job_s=1000.0, prefetch=prefetch)
     for slave, count in enumerate(slots, 1):
-        assert overseer.joined(slave, f"s{slave}", count, 0.0) == []
+        assert overseer.joined(slave, Host(f"s{slave}", count), 0.0) == []
     return overseer
 
 
@@ -26,7 +26,7 @@ def test_without_slaves_jobs_wait_for_the_grace_and_go_home():
     assert overseer.wakeup(1.0) == 5.0
     assert overseer.tick(4.9) == []
     assert overseer.tick(5.0) == [GoHome(1, "no slave in the farm")]
-    assert overseer.joined(1, "late", 1, 6.0) == []
+    assert overseer.joined(1, Host("late", 1), 6.0) == []
     assert overseer.ready(2, 6.0) == [Send(2, 1)]
 
 
@@ -35,14 +35,14 @@ def test_jobs_wait_longer_for_slaves_that_are_known_of():
     assert overseer.ready(1, 1.0) == []
     overseer.expect_some(9.0)
     assert overseer.tick(5.0) == [] and overseer.wakeup(5.0) == 9.0
-    assert overseer.joined(1, "slow", 1, 8.0) == [Send(1, 1)]
+    assert overseer.joined(1, Host("slow", 1), 8.0) == [Send(1, 1)]
 
 
 def test_a_lost_slaves_jobs_go_to_another_and_after_two_hosts_home():
     overseer = farm(2, 2)
     first = overseer.ready(1, 1.0)[0]
     assert overseer.lost(first.slave, "was killed", 2.0) == [Send(1, 3 - first.slave)]
-    assert overseer.joined(9, "s9", 2, 2.0) == []
+    assert overseer.joined(9, Host("s9", 2), 2.0) == []
     [home] = overseer.lost(3 - first.slave, "was killed", 3.0)
     assert home == GoHome(1, f"s{first.slave} was killed, s{3 - first.slave} was killed; 2 hosts tried")
     assert overseer.done(first.slave, 1, 4.0) is None, "a late result of a lost slave counts for nothing"
@@ -54,10 +54,11 @@ def test_only_what_a_lost_slave_was_running_counts_against_a_job():
     overseer.ready(2, 1.0)
     assert overseer.held_by(1) == {1, 2}
     assert overseer.lost(1, "was killed", 2.0) == []
-    overseer.joined(2, "s2", 2, 3.0)
+    overseer.joined(2, Host("s2", 2), 3.0)
     assert overseer.held_by(2) == {1, 2}
     assert overseer.lost(2, "was killed", 4.0) == [GoHome(1, "s1 was killed, s2 was killed; 2 hosts tried")]
-    assert overseer.joined(3, "s3", 1, 5.0) == [Send(2, 3)], "it had waited on the first, so only one was its fault"
+    late = overseer.joined(3, Host("s3", 1), 5.0)
+    assert late == [Send(2, 3)], "it had waited on the first, so only one was its fault"
 
 
 def test_what_a_slave_gives_back_is_not_held_against_the_job():
@@ -65,14 +66,14 @@ def test_what_a_slave_gives_back_is_not_held_against_the_job():
     overseer.ready(1, 1.0)
     for slave in range(2, 9):
         assert overseer.left(slave - 1, 2.0) == []
-        assert overseer.joined(slave, f"s{slave}", 1, 2.0) == [Send(1, slave)]
+        assert overseer.joined(slave, Host(f"s{slave}", 1), 2.0) == [Send(1, slave)]
 
 
 def test_a_slave_that_comes_back_is_used_at_once():
     overseer = farm(1)
     overseer.ready(1, 1.0)
     overseer.lost(1, "was killed", 2.0)
-    assert overseer.joined(2, "s1", 1, 2.0) == [Send(1, 2)]
+    assert overseer.joined(2, Host("s1", 1), 2.0) == [Send(1, 2)]
 
 
 def test_a_job_without_an_answer_is_taken_back():
