@@ -62,7 +62,8 @@ class Reception:
     def renew(self, lease: int, load: Any, held: list[int]) -> None:
         """A slave renews its lease, and tells which jobs it has."""
         link = self._registry.renew(lease, time.monotonic())
-        self._loop.call_soon(self._shipping.slave_share, link, load)
+        link.load = load
+        self._loop.call_soon(self._shipping.slave_share, link)
         self._loop.call_soon(self._shipping.slave_holds, link, set(held))
 
     def free(self, lease: int, slots: int) -> None:

@@ -50,6 +50,7 @@ class SlaveLink:
     bulk: Any  # the same slave, for long calls by the fetcher
     expires: float
     tally: Tally
+    load: Any = None  # DGCC.HostLoad, as it last told
     joined: bool = False  # it has reported free slots, so it may be sent jobs
     probed: bool = False  # it is being asked whether it lives
     lacking: set[int] = field(default_factory=set)  # jobs sent to it that it did not have when it last told

@@ -16,7 +16,8 @@ from dgcc.master.trees import Trees
 from dgcc.store.descent import components
 from dgcc.store.digests import TICK_NS
 from dgcc.store.entry import Entry, Kind, Output
-from dgcc.store.errors import BadOutput, StoreError, WriteBackError, shown
+from dgcc.store.errors import BadDigest, BadOutput, StoreError, WriteBackError, shown
+from dgcc.store.packing import unpack
 from dgcc.store.wire import entry_from_wire
 from dgcc.store.writeback import set_attributes, write_outputs
 
@@ -40,10 +41,14 @@ class HomeTrouble(Exception):
 def checked(result: Any) -> Any:
     """A DGCC.Result as it came; or, where it makes no sense, one that says so: a failure of the protocol.
 
-    From here on numbers are in their ranges, outputs lie below their roots, each once, and `trouble` can be printed.
+    From here on numbers are in their ranges, outputs lie below their roots, each once and not compressed, and `trouble`
+    can be printed.
     """
     try:
         _check(result)
+        for output in result.files:
+            if output.compressed:
+                output.data, output.compressed = unpack(output.data, output.what.size), False
     except (ProtocolFailed, StoreError) as error:
         return DGCC.Result(result.id, DGCC.PROTOCOL_FAILED, f"its result makes no sense: {error}", 0, 0, 0.0, 0.0, 0,
                            result.started_ns, 0, [], [])  # fmt: skip
@@ -71,6 +76,8 @@ def _check(result: Any) -> None:
     announced = sum(output.what.size for output in result.files)
     if announced > _MOST_OUTPUT:
         raise ProtocolFailed(f"it announced {announced >> 20} MiB of output, more than {_MOST_OUTPUT >> 20}")
+    if sum(output.what.size for output in result.files if output.data) > DGCC.PIECE:
+        raise ProtocolFailed(f"it has more than {DGCC.PIECE} bytes of content that should have been left to be fetched")
     paths = set()
     for output in result.files:
         path, size = output.what.path, len(output.data)
@@ -80,7 +87,8 @@ def _check(result: Any) -> None:
         if place in paths:
             raise ProtocolFailed(f"it has '{shown(path)}' twice")
         paths.add(place)
-        if (entry.kind is not Kind.FILE and (size or entry.size or output.touched)) or size not in (0, entry.size):
+        sound = size in (0, entry.size) or output.compressed
+        if (entry.kind is not Kind.FILE and (size or entry.size or output.touched)) or not sound:
             raise ProtocolFailed(f"'{shown(path)}' comes with {size} bytes, as a {entry.kind.value} of {entry.size}")
 
 
@@ -133,7 +141,11 @@ def _fetch(link: SlaveLink, job: int, index: int, what: Any, file: Any) -> None:
     at = 0
     while at < what.size:
         wanted = min(DGCC.PIECE, what.size - at)
-        piece = link.bulk.output(link.lease, job, index, at, wanted)
+        packed = link.bulk.output(link.lease, job, index, at, wanted)
+        try:
+            piece = unpack(packed.data, wanted) if packed.compressed else packed.data
+        except BadDigest as error:
+            raise ProtocolFailed(f"'{shown(what.path)}': {error}") from error
         if len(piece) != wanted:  # else a slave could drip for as long as it likes
             break
         digest.update(piece)

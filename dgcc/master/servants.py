@@ -156,7 +156,7 @@ class MasterServant(DGCC__POA.Master):
     def __init__(
         self, name: str, gate: Gate, handlers: Handlers, registry: Any, overseer: Any, store: Any
     ) -> None:
-        self._name, self._registry, self._overseer, self._store = name, registry, overseer, store
+        self._name, self._parts = name, DGCC.MasterParts(name, registry, overseer, store)
         self._gate, self._handlers = gate, handlers
 
     def _get_name(self) -> str:
@@ -169,11 +169,5 @@ class MasterServant(DGCC__POA.Master):
         """See the IDL."""
         self._gate.call(self._handlers.unfit, slave, version, protocol)
 
-    def _get_registry(self) -> Any:
-        return self._registry
-
-    def _get_job_overseer(self) -> Any:
-        return self._overseer
-
-    def _get_store(self) -> Any:
-        return self._store
+    def _get_parts(self) -> Any:
+        return self._parts

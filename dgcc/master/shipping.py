@@ -201,10 +201,10 @@ class Shipping:
         """A slave is gone without a word; the registry has forgotten it already."""
         self.perform(self._overseer.lost(link.lease, why, time.monotonic()))
 
-    def slave_share(self, link: SlaveLink, load: Any) -> None:
-        """A slave has told its load (a DGCC.HostLoad)."""
-        actions = self._overseer.share(link.lease, link.info.slots, load.memory_free, time.monotonic())
-        self.perform(actions)
+    def slave_share(self, link: SlaveLink) -> None:
+        """A slave has told its load, and how many slots this master may fill there."""
+        load = link.load
+        self.perform(self._overseer.share(link.lease, load.slots, load.memory_free, time.monotonic()))
 
     def slave_holds(self, link: SlaveLink, held: set[int]) -> None:
         """A slave has told which jobs it has. One that it has lacked twice in a row was lost on the way."""

@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 class Meeting:
     """All of it happens on threads that nobody waits for, as it may wait for a peer."""
 
-    def __init__(self, farm: Farm, ref: Any, served: Callable[[], Collection[str]], serve: Callable[[Any], None]):
+    def __init__(self, farm: Farm, ref: Any, served: Callable[[], Collection[str]], serve: Callable[[str, Any], None]):
         """`ref`: the slave. `served()` tells the names of masters that it serves.
 
-        `serve(master)` registers it with one; raises DGCC.Refused and CORBA.SystemException.
+        `serve(name, parts)` registers it with one, a DGCC.MasterParts; raises DGCC.Refused and CORBA.SystemException.
         """
         self._farm, self._ref, self._served, self._serve = farm, ref, served, serve
         self._name = ""
@@ -80,9 +80,14 @@ class Meeting:
     def _answer(self, master: Any) -> None:
         name = "?"
         try:
-            name = shown(str(master._get_name()).encode())
+            protocol = int(master._get_protocol())
             check_answer()
-            self._register(name, master)
+            if protocol != DGCC.PROTOCOL:
+                name = _name(master._get_name())
+                self._is_of_no_use(name, master, protocol)
+            parts = master._get_parts()
+            name = _name(parts.name)
+            self._register(name, parts)
         except DGCC.Refused as error:
             if self._refusals.get(name) != error.reason:  # it is asked again every few seconds
                 log.error("%s", shown(error.reason.encode()))
@@ -93,23 +98,27 @@ class Meeting:
         finally:
             self._invited.release()
 
-    def _register(self, name: str, master: Any) -> None:
-        protocol = int(master._get_protocol())
-        if protocol != DGCC.PROTOCOL:
-            master.unfit(self._name, dgcc.__version__, DGCC.PROTOCOL)
-            raise DGCC.Refused(
-                f"the master '{name}' speaks protocol {protocol}, this slave {DGCC.PROTOCOL}: "
-                "install the same version of DGCC on both"
-            )
+    def _is_of_no_use(self, name: str, master: Any, protocol: int) -> None:
+        master.unfit(self._name, dgcc.__version__, DGCC.PROTOCOL)
+        raise DGCC.Refused(
+            f"the master '{name}' speaks protocol {protocol}, this slave {DGCC.PROTOCOL}: "
+            "install the same version of DGCC on both"
+        )
+
+    def _register(self, name: str, parts: Any) -> None:
         with self._lock:
             if name in self._registering or name in self._served():
                 return
             self._registering.add(name)
         try:
-            self._serve(master)
+            self._serve(name, parts)
         finally:
             with self._lock:
                 self._registering.discard(name)
+
+
+def _name(told: str) -> str:
+    return shown(told.encode("utf-8", "backslashreplace"))
 
 
 def aside(name: str, function: Callable[..., None], *arguments: Any) -> None:

@@ -14,6 +14,7 @@ from dgcc.store.descent import OPEN_DIRECTORY, parent_fd
 from dgcc.store.entry import WITHHELD_MARK, Entry, Kind
 from dgcc.store.errors import BadPath, StoreError
 from dgcc.store.jaillimits import Limits, size
+from dgcc.store.packing import pack
 from dgcc.store.upper import Change, changes
 from dgcc.store.wire import entry_to_wire
 
@@ -72,8 +73,13 @@ def collect(layers: Sequence[Written], files: list[Any], limits: Limits | None =
                     data = content
                     room -= len(data)
             entry = Entry(change.path, change.kind, change.mode, change.mtime_ns, change.size, digest, change.link)
-            files.append(DGCC.Output(layer.root, entry_to_wire(entry), touched, data))
+            files.append(DGCC.Output(layer.root, entry_to_wire(entry), touched, *_packed(data)))
     return kept
+
+
+def _packed(data: bytes) -> tuple[bytes, bool]:
+    compressed, packed = pack(data)
+    return packed, compressed
 
 
 def _check(found: Sequence[tuple[Written, Sequence[Change]]], limits: Limits | None) -> None:

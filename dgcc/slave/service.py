@@ -28,6 +28,7 @@ from dgcc.slave.session import Running, Session
 from dgcc.slave.sharing import StoreServant
 from dgcc.store.blobs import BlobStore
 from dgcc.store.jaillimits import Limits, host_limits
+from dgcc.store.packing import pack
 from dgcc.trust import tls
 from dgcc.trust.guard import Holders, only
 
@@ -135,7 +136,8 @@ class Slave(DGCC__POA.Slave):
         with self._lock:
             sessions = list(self._sessions.values())
             kept = len({(s.lease, job) for s in sessions for job in (*s.kept, *s.undelivered)})
-            return DGCC.SlaveState(self._get_info(), self._idle, waiting, kept, _load(), [s.name for s in sessions])
+            return DGCC.SlaveState(self._get_info(), self._idle, waiting, kept,
+                                   self._load(self._options.slots), -1.0, [s.name for s in sessions])
 
     def _get_store(self) -> Any:
         return self._store
@@ -180,7 +182,7 @@ class Slave(DGCC__POA.Slave):
                 if which is None or job in which:
                     _end_running(running)
 
-    def output(self, lease: int, job: int, index: int, offset: int, count: int) -> bytes:
+    def output(self, lease: int, job: int, index: int, offset: int, count: int) -> Any:
         """See the IDL."""
         session = self._session(lease)
         with self._lock:
@@ -189,7 +191,7 @@ class Slave(DGCC__POA.Slave):
             raise DGCC.UnknownOutput()
         with kept[1][index].open("rb") as content:
             content.seek(min(offset, _BEYOND))
-            return content.read(min(count, DGCC.PIECE))
+            return DGCC.Packed(*pack(content.read(min(count, DGCC.PIECE))))
 
     def release(self, lease: int, job: int) -> None:
         """See the IDL."""
@@ -290,9 +292,9 @@ class Slave(DGCC__POA.Slave):
             # It may have given us up for dead, and be glad of us again; or be dead itself, and its binding with it.
             self._meeting.look()
 
-    def _serve(self, master: Any) -> None:
+    def _serve(self, name: str, parts: Any) -> None:
         """Register with a master. Raises DGCC.Refused, CORBA.SystemException."""
-        session = Session(master, self._mirrors)
+        session = Session(name, parts, self._mirrors)
         session.enlist(self._get_info(), self.ref)
         self._holders.granted(session.lease)
         with self._lock:
@@ -305,7 +307,7 @@ class Slave(DGCC__POA.Slave):
             return {session.name for session in self._sessions.values()}
 
     def _heartbeat(self) -> None:
-        load = _load()
+        load = self._load(self._options.slots)
         for session in list(self._sessions.values()):
             since = time.monotonic() - session.renewed
             if since > 2 * session.lease_s:
@@ -313,6 +315,12 @@ class Slave(DGCC__POA.Slave):
             elif since >= session.lease_s / 6 and not session.renewing:
                 session.renewing = True
                 session.sender.submit(self._renew, session, load, self._held(session))
+
+    def _load(self, slots: int) -> Any:
+        """What to tell a master that may count on so many slots."""
+        return DGCC.HostLoad(
+            psutil.cpu_percent() / 100, psutil.getloadavg()[0], psutil.virtual_memory().available, slots
+        )
 
     def _held(self, session: Session) -> list[int]:
         """The jobs that this slave has of a session. One between two of the lists is told the next time."""
@@ -367,10 +375,6 @@ def _end_running(running: Running) -> None:
     running.cancelled = True
     if running.jail is not None:
         running.jail.kill()
-
-
-def _load() -> Any:
-    return DGCC.HostLoad(psutil.cpu_percent() / 100, psutil.getloadavg()[0], psutil.virtual_memory().available)
 
 
 def _quietly(session: Session, call: Callable[[], Any]) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from dgcc.corba import CORBA, DGCC
 from dgcc.naming.sender import Sender
 from dgcc.slave.mirrors import MirrorPool
-from dgcc.store.errors import shown
 from dgcc.store.mirror import Mirror
 from dgcc.store.sync import follow
 from dgcc.store.wire import RemoteSource
@@ -53,14 +52,13 @@ class Running:
 class Session:
     """One lease with one master."""
 
-    def __init__(self, master: Any, mirrors: MirrorPool) -> None:
-        """Ask the master for its parts. Raises CORBA.SystemException if it does not answer."""
-        self.master = master
-        self.name = shown(str(master._get_name()).encode())
+    def __init__(self, name: str, parts: Any, mirrors: MirrorPool) -> None:
+        """`name`: the master's, as it can be shown. `parts`: its DGCC.MasterParts."""
+        self.name = name
         self.host = self.name.partition(":")[0]
-        self.registry = master._get_registry()
-        self.overseer = master._get_job_overseer()
-        self.source = RemoteSource(master._get_store())
+        self.registry = parts.registry
+        self.overseer = parts.job_overseer
+        self.source = RemoteSource(parts.store)
         self.lease = 0
         self.lease_s = 0
         self.renewed = time.monotonic()

@@ -1,23 +1,16 @@
 """Fetching the content that a slave lacks: in batches, large ones in pieces, each once however many ask."""
 
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import zstandard
-
 from dgcc.store.blobs import BlobStore
 from dgcc.store.entry import PIECE, Entry, Kind
 from dgcc.store.errors import BadDigest, UnknownBlob
+from dgcc.store.packing import unpack
 
 BATCH = 512
 """Blobs asked for in one request."""
-
-# What a frame may make the reader set aside, in bytes: a little more than PIECE, as any compressor of one piece needs.
-_WINDOW = 8 << 20
-
-_own = threading.local()
 
 
 class BlobSource(Protocol):
@@ -89,7 +82,7 @@ def _fetch(source: BlobSource, sizes: dict[bytes, int], blobs: BlobStore, lost: 
             if blob.digest != wanted:
                 raise BadDigest(f"asked for {wanted.hex()}, got {blob.digest.hex()}")
             received += len(blob.data)
-            blobs.put(wanted, _unpacked(blob.data, sizes[wanted]) if blob.compressed else blob.data)
+            blobs.put(wanted, unpack(blob.data, sizes[wanted]) if blob.compressed else blob.data)
         small = small[len(answer) :]
     for digest, size in sizes.items():
         if size > PIECE:
@@ -108,23 +101,8 @@ def _fetch_large(source: BlobSource, digest: bytes, size: int, blobs: BlobStore)
             count = min(PIECE, rest)
             piece = source.piece(digest, writer.size, count)
             received += len(piece.data)
-            data = _unpacked(piece.data, count) if piece.compressed else piece.data
+            data = unpack(piece.data, count) if piece.compressed else piece.data
             if len(data) != count:  # only the end may be short, and no piece longer
                 raise BadDigest(f"{digest.hex()} was to have {size} bytes; at {writer.size} came {len(data)}")
             writer.write(data)
     return received
-
-
-def _unpacked(data: bytes, size: int) -> bytes:
-    """Decompress one zstd frame of `size` bytes, neither more nor less. Raises BadDigest."""
-    decompressor = getattr(_own, "decompressor", None)
-    if decompressor is None:
-        decompressor = _own.decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
-    try:
-        # The frame's own word would otherwise decide how much memory is taken.
-        if zstandard.frame_content_size(data) not in (-1, size):
-            raise BadDigest(f"compressed content says it has other than {size} bytes")
-        unpacked: bytes = decompressor.decompress(data, max_output_size=size)
-    except zstandard.ZstdError as error:
-        raise BadDigest(f"compressed content cannot be read: {error}") from error
-    return unpacked

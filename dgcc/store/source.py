@@ -12,19 +12,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
-import zstandard
-
 from dgcc.store.blobindex import BlobIndex
 from dgcc.store.descent import OPEN_DIRECTORY, parent_fd
 from dgcc.store.digests import Stamp, digest_file, stamp_of
 from dgcc.store.entry import PIECE, Blob
 from dgcc.store.errors import BadPath, UnknownBlob
+from dgcc.store.packing import pack
 
 ANSWER_BYTES = PIECE + PIECE // 2
 HOT_BYTES = 64 << 20
 
-_LEVEL = 1
-_COMPRESS_FROM = 128  # smaller content does not get smaller
 _EMPTY = hashlib.sha256(b"").digest()
 _Key = tuple[bytes, int, int]  # digest, offset, count
 
@@ -38,7 +35,6 @@ class TreeSource:
         self._hot_room = hot_bytes
         self._verified: dict[bytes, Stamp] = {}  # of large files, which are read in pieces
         self._lock = threading.Lock()
-        self._own = threading.local()
 
     def add(self, index: BlobIndex) -> None:
         """Serve a further layer's content from here on."""
@@ -70,7 +66,7 @@ class TreeSource:
         # A farm's slaves ask for the same large programs at the same time, through one network interface.
         key = digest, offset, count
         blob = self._kept(key)
-        return blob or self._keep(key, self._packed(digest, self.piece(digest, offset, count)))
+        return blob or self._keep(key, Blob(digest, *pack(self.piece(digest, offset, count))))
 
     def piece(self, digest: bytes, offset: int, count: int) -> bytes:
         """At most `count` bytes from `offset` on; empty at the end. Raises UnknownBlob as `blobs` does."""
@@ -104,7 +100,7 @@ class TreeSource:
 
     def _blob(self, digest: bytes) -> Blob:
         key = digest, 0, PIECE
-        return self._kept(key) or self._keep(key, self._packed(digest, self._read(digest)))
+        return self._kept(key) or self._keep(key, Blob(digest, *pack(self._read(digest))))
 
     def _kept(self, key: _Key) -> Blob | None:
         with self._lock:
@@ -138,18 +134,6 @@ class TreeSource:
                 pass
             index.suspect(path)
         raise UnknownBlob(digest)
-
-    def _packed(self, digest: bytes, data: bytes) -> Blob:
-        if len(data) >= _COMPRESS_FROM:
-            # A compressor is not to be used by two threads at once.
-            compressor = getattr(self._own, "compressor", None)
-            if compressor is None:
-                compressor = self._own.compressor = zstandard.ZstdCompressor(level=_LEVEL)
-            # The compressor's own answer lies in a buffer as large as the input; a copy is as small as it looks.
-            packed = bytes(memoryview(compressor.compress(data)))
-            if len(packed) < len(data) * 9 // 10:
-                return Blob(digest, True, packed)
-        return Blob(digest, False, data)
 
 
 def _cost(blob: Blob) -> int:

@@ -66,7 +66,7 @@ class Liar(DGCC__POA.Slave):
         return self.info()
 
     def _get_state(self) -> Any:
-        return DGCC.SlaveState(self.info(), self.slots, 0, 0, DGCC.HostLoad(0.0, 0.0, 0), [])
+        return DGCC.SlaveState(self.info(), self.slots, 0, 0, DGCC.HostLoad(0.0, 0.0, 0, self.slots), -1.0, [])
 
     def _get_store(self) -> Any:
         return None
@@ -75,7 +75,8 @@ class Liar(DGCC__POA.Slave):
         threading.Thread(target=self._join, args=(who,), daemon=True).start()
 
     def _join(self, master: Any) -> None:
-        self.registry, self.overseer = master._get_registry(), master._get_job_overseer()
+        parts = master._get_parts()
+        self.registry, self.overseer = parts.registry, parts.job_overseer
         starting = STARTS.get(self.name)
         if starting is not None:
             starting(self)
@@ -86,7 +87,7 @@ class Liar(DGCC__POA.Slave):
     def _renew(self) -> None:
         with contextlib.suppress(CORBA.Exception):
             while not self.over.wait(0.4):
-                self.registry.renew(self.lease, DGCC.HostLoad(0.0, 0.0, 0), self.held)
+                self.registry.renew(self.lease, DGCC.HostLoad(0.0, 0.0, 0, self.slots), self.held)
 
     def run(self, lease: int, what: Any) -> None:
         if self.refusal:
@@ -100,8 +101,8 @@ class Liar(DGCC__POA.Slave):
     def cancel(self, lease: int, which: list[int]) -> None:
         pass
 
-    def output(self, lease: int, job: int, index: int, offset: int, count: int) -> bytes:
-        return self.outputs(offset, count)
+    def output(self, lease: int, job: int, index: int, offset: int, count: int) -> Any:
+        return DGCC.Packed(False, self.outputs(offset, count))
 
     def release(self, lease: int, job: int) -> None:
         pass
@@ -132,7 +133,7 @@ def file(path: bytes, content: bytes = b"a lie", *, root: bytes = b"", **changed
     """A DGCC.Output of a file, sound but for what is changed."""
     digest = hashlib.sha256(content).digest()
     what = DGCC.Entry(path, DGCC.FILE, 0o644, time.time_ns(), len(content), digest, b"")
-    output = DGCC.Output(root, what, False, content)
+    output = DGCC.Output(root, what, False, content, False)
     for name, value in changed.items():
         setattr(output if hasattr(output, name) else what, name, value)
     return output

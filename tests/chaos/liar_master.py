@@ -87,14 +87,8 @@ class Master(DGCC__POA.Master):
     def unfit(self, slave: str, version: str, protocol: int) -> None:
         pass
 
-    def _get_registry(self) -> Any:
-        return self._parts[0]
-
-    def _get_job_overseer(self) -> Any:
-        return self._parts[1]
-
-    def _get_store(self) -> Any:
-        return self._parts[2]
+    def _get_parts(self) -> Any:
+        return DGCC.MasterParts(self._get_name(), *self._parts)
 
 
 def job(**changed: Any) -> Any:

@@ -92,14 +92,8 @@ class _Master(DGCC__POA.Master):
     def _get_protocol(self) -> int:
         return int(DGCC.PROTOCOL)
 
-    def _get_registry(self) -> Any:
-        return self._parts[0]
-
-    def _get_job_overseer(self) -> Any:
-        return self._parts[1]
-
-    def _get_store(self) -> Any:
-        return self._parts[2]
+    def _get_parts(self) -> Any:
+        return DGCC.MasterParts(self._get_name(), *self._parts)
 
 
 class _Slave(DGCC__POA.Slave):
@@ -217,11 +211,12 @@ class Intruder:
             master = tap.tapped(real, DGCC.Master)
             master._get_name()
             master._get_protocol()
-            registry = tap.tapped(master._get_registry(), DGCC.SlaveRegistry)
-            overseer = tap.tapped(master._get_job_overseer(), DGCC.Overseer)
-            store = tap.tapped(master._get_store(), DGCC.Source)
+            parts = master._get_parts()
+            registry = tap.tapped(parts.registry, DGCC.SlaveRegistry)
+            overseer = tap.tapped(parts.job_overseer, DGCC.Overseer)
+            store = tap.tapped(parts.store, DGCC.Source)
             lease = registry.enlist(self._info, self.slave).id
-            registry.renew(lease, DGCC.HostLoad(0.5, 1.0, 1 << 30), [1, 2, 3])
+            registry.renew(lease, DGCC.HostLoad(0.5, 1.0, 1 << 30, 1), [1, 2, 3])
             registry.free(lease, 1)
             overseer.done(lease, _result(1))
             registry.leave(1)
@@ -328,7 +323,7 @@ def _result(number: int) -> Any:
         time.time_ns(),
         10,
         [DGCC.Chunk(1, b"out"), DGCC.Chunk(2, b"err")],
-        [DGCC.Output(b"/root", file, False, b"abc"), DGCC.Output(b"/root", link, False, b"")],
+        [DGCC.Output(b"/root", file, False, b"abc", False), DGCC.Output(b"/root", link, False, b"", False)],
     )
 
 

@@ -217,9 +217,9 @@ def test_frames_that_lie_take_no_memory(frame: bytes, blobs: BlobStore) -> None:
 
 def _output(path: bytes = b"f", data: bytes = b"abc", **changed: Any) -> Any:
     what = DGCC.Entry(path, DGCC.FILE, 0o644, 0, len(data), hashlib.sha256(data).digest(), b"")
-    output = DGCC.Output(b"/root", what, False, data)
+    output = DGCC.Output(b"/root", what, False, data, False)
     for name, value in changed.items():
-        setattr(output if name in ("touched", "data", "root") else what, name, value)
+        setattr(output if name in ("touched", "data", "root", "compressed") else what, name, value)
     return output
 
 
@@ -231,7 +231,7 @@ def _result(*files: Any, **changed: Any) -> Any:
 
 
 def test_a_result_that_makes_sense_is_taken_as_it_is() -> None:
-    gone = DGCC.Output(b"/root", DGCC.Entry(b"f", DGCC.GONE, 0, 0, 0, b"", b""), False, b"")
+    gone = DGCC.Output(b"/root", DGCC.Entry(b"f", DGCC.GONE, 0, 0, 0, b"", b""), False, b"", False)
     result = _result(gone, _output(), _output(b"g", touched=True, data=b""), _output(b"l", b"", size=10))
     assert checked(result) is result
 
@@ -253,6 +253,10 @@ def test_a_result_that_makes_sense_is_taken_as_it_is() -> None:
         (_result(_output(kind=DGCC.DIRECTORY, digest=b"")), "comes with 3 bytes, as a directory"),
         (_result(_output(kind=DGCC.DIRECTORY, digest=b"", data=b"", size=0, touched=True)), "directory"),
         (_result(_output(mode=0o100644)), "a mode of"),
+        (_result(_output(compressed=True)), "cannot be read"),
+        (_result(_output(data=zstandard.compress(bytes(99)), size=98, compressed=True)), "other than 98 bytes"),
+        (_result(_output(data=zstandard.compress(bytes(PIECE + 1)), size=PIECE + 1, compressed=True)), "to be fetched"),
+        (_result(_output(data=bytes(PIECE)), _output(b"g")), "to be fetched"),
         *[
             (_result(_output(path)), "path")
             for path in (
@@ -289,14 +293,14 @@ class _Link:
 
     name, lease = "liar", 1
 
-    def __init__(self, answer: Callable[[int, int], bytes]) -> None:
-        self.answer = answer
+    def __init__(self, answer: Callable[[int, int], bytes], *, compressed: bool = False) -> None:
+        self.answer, self.compressed = answer, compressed
         self.asked = 0
         self.bulk = self
 
-    def output(self, lease: int, job: int, index: int, offset: int, count: int) -> bytes:
+    def output(self, lease: int, job: int, index: int, offset: int, count: int) -> Any:
         self.asked += 1
-        return self.answer(offset, count)
+        return DGCC.Packed(self.compressed, self.answer(offset, count))
 
     def release(self, lease: int, job: int) -> None:
         pass
@@ -312,6 +316,9 @@ def test_large_outputs_of_a_liar(tmp_path: Path) -> None:
         with pytest.raises(ProtocolFailed, match="it sent other content for 'f'"):
             _fetch(link, tmp_path, 10 * PIECE)
         assert link.asked == 1 and list(tmp_path.iterdir()) == []
+    link = _Link(lambda offset, count: bytes(count), compressed=True)
+    with pytest.raises(ProtocolFailed, match="'f': compressed content"):
+        _fetch(link, tmp_path, 10 * PIECE)
     link = _Link(lambda offset, count: bytes(count))
     with pytest.raises(HomeTrouble, match="no room"):
         _fetch(link, tmp_path, 1 << 60)
@@ -349,7 +356,8 @@ def test_random_results_stay_below_their_root(tmp_path: Path, root: Path) -> Non
             if what.kind is DGCC.SYMLINK and dice.random() < 0.8:
                 what.path, what.size, what.link, what.mode = b"link", 0, os.fsencode(outside), 0o777
             place = os.fsencode(dice.choice((root, root, root, outside)))
-            files.append(DGCC.Output(place, what, dice.random() < 0.2, data if what.kind is DGCC.FILE else b""))
+            files.append(DGCC.Output(place, what, dice.random() < 0.2,
+                                     data if what.kind is DGCC.FILE else b"", dice.random() < 0.1))
         result = checked(_result(*files))
         if result.how is not DGCC.ENDED:
             continue

@@ -224,7 +224,7 @@ def test_what_only_the_home_run_did_is_a_difference(top):
 def test_outputs_are_read_from_a_result(top, tmp_path):
     def output(path, kind, *, size=0, data=b"", link=b"", touched=False):
         digest = b"\1" * 32 if kind is DGCC.FILE else b""
-        return DGCC.Output(top, DGCC.Entry(path, kind, 0o644, 1, size, digest, link), touched, data)
+        return DGCC.Output(top, DGCC.Entry(path, kind, 0o644, 1, size, digest, link), touched, data, False)
 
     files = [output(b"a.o", DGCC.FILE, size=3, data=b"abc"), output(b"big", DGCC.FILE, size=9),
              output(b"l", DGCC.SYMLINK, link=b"a.o"), output(b"old", DGCC.FILE, size=4, touched=True)]  # fmt: skip
@@ -252,7 +252,7 @@ def test_endings_and_prints_are_compared():
 def test_a_build_collects_what_differs(top, tmp_path):
     def result(data: bytes, exit_code: int = 0):
         entry = DGCC.Entry(b"same", DGCC.FILE, 0o644, 1, len(data), b"\1" * 32, b"")
-        output = DGCC.Output(top, entry, False, data)
+        output = DGCC.Output(top, entry, False, data, False)
         return RemoteResult(DGCC.Result(1, DGCC.ENDED, "", exit_code, 0, 0.0, 0.0, 0, 0, 0, [], [output]), {})
 
     found = Comparison()

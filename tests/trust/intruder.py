@@ -2,7 +2,8 @@
 
 Run as: intruder.py DIRECTORY HOST PORT. Reads lines of JSON, [uri, interface, operation, arguments], from stdin
 and writes for each what came of it: "answered VALUE", or the exception's name. An argument "ref" is a reference to an
-object of this process. The operation "bind" binds what is at the URI, or without one an impostor of this process.
+object of this process. The operation "parts.NAME" gives a part of a master; "bind" binds what is at the URI, or without
+one an impostor of this process.
 """
 
 import json
@@ -41,6 +42,10 @@ class FalseMaster(DGCC__POA.Master):
         _asked.append("name")
         return "impostor"
 
+    def _get_protocol(self) -> int:
+        _asked.append("protocol")
+        return int(DGCC.PROTOCOL)
+
 
 def main() -> None:
     directory, host, port = sys.argv[1:]
@@ -71,6 +76,8 @@ def _try(
         if operation == "bindings":
             return json.dumps({name: orb.object_to_string(ref) for name, ref in farm.bindings(*arguments)})
         target = orb.string_to_object(uri)._unchecked_narrow(getattr(DGCC, interface))
+        if operation.startswith("parts."):
+            return "answered " + orb.object_to_string(getattr(target._get_parts(), operation.removeprefix("parts.")))
         answer = getattr(target, operation)(*(_value(argument, impostors["slaves"]) for argument in arguments))
         if isinstance(answer, CORBA.Object):
             return "answered " + orb.object_to_string(answer)

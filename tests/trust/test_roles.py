@@ -36,9 +36,9 @@ class Intruder:
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
 
-    def reference(self, uri: str, interface: str, attribute: str) -> str:
-        """The IOR that an attribute holds."""
-        answer = self.call(uri, interface, f"_get_{attribute}")
+    def part(self, master: str, name: str) -> str:
+        """The IOR of a part of a master."""
+        answer = self.call(master, "Master", f"parts.{name}")
         assert answer.startswith("answered IOR:"), answer
         return answer.removeprefix("answered ")
 
@@ -61,7 +61,7 @@ def info(name: str) -> dict[str, Any]:
 
 
 def load() -> dict[str, Any]:
-    return {"struct": "HostLoad", "members": [0.0, 0.0, 0]}
+    return {"struct": "HostLoad", "members": [0.0, 0.0, 0, 1]}
 
 
 def test_a_master_is_no_slave(farm: Farm, trust: Trust, desk: subprocess.Popen[bytes]):
@@ -70,8 +70,8 @@ def test_a_master_is_no_slave(farm: Farm, trust: Trust, desk: subprocess.Popen[b
         trust.issue("desk2", "master")
     with intruder(farm, trust, "desk2") as other:
         (master,) = other.bindings("masters").values()
-        registry = other.reference(master, "Master", "registry")
-        source = other.reference(master, "Master", "store")
+        registry = other.part(master, "registry")
+        source = other.part(master, "store")
         assert other.call(registry, "SlaveRegistry", "enlist", info("desk2"), "ref").startswith(
             "Refused the master refuses this slave: its certificate is for master, not for slave"
         )
@@ -94,8 +94,8 @@ def test_a_slave_is_no_master(farm: Farm, trust: Trust, desk: subprocess.Popen[b
 def test_a_lease_is_of_no_use_to_another_slave(farm: Farm, trust: Trust, desk: subprocess.Popen[bytes]):
     with intruder(farm, trust, "two") as two, intruder(farm, trust, "one") as one:
         (master,) = two.bindings("masters").values()
-        registry = two.reference(master, "Master", "registry")
-        overseer = two.reference(master, "Master", "job_overseer")
+        registry = two.part(master, "registry")
+        overseer = two.part(master, "job_overseer")
         leased = two.call(registry, "SlaveRegistry", "enlist", info("two"), "ref")
         assert leased.startswith("answered DGCC.Lease(id="), leased
         lease = int(leased.partition("id=")[2].partition(",")[0])
@@ -131,7 +131,7 @@ def test_a_revoked_certificate_ends_what_it_had_begun(farm: Farm, trust: Trust, 
 def test_a_slave_has_the_name_in_its_certificate(farm: Farm, trust: Trust, desk: subprocess.Popen[bytes]):
     with intruder(farm, trust, "two") as two:
         (master,) = two.bindings("masters").values()
-        registry = two.reference(master, "Master", "registry")
+        registry = two.part(master, "registry")
         for wrong in ("one", "two-", "two-x", "two-2-2", "twofold"):
             answer = two.call(registry, "SlaveRegistry", "enlist", info(wrong), "ref")
             assert answer.startswith(f"Refused the slave '{wrong}' has the certificate of 'two'"), answer
