@@ -8,6 +8,7 @@ import secrets
 import signal as signals
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dgcc.master.clients import ClientServer
 from dgcc.master.dispatch import Dispatcher
 from dgcc.master.driver import Driver, start_driver
 from dgcc.master.environment.environments import Environments
+from dgcc.master.foresight import Foresight
 from dgcc.master.history import History, past_of
 from dgcc.master.joblist import END, JobList
 from dgcc.master.lacked import Lacked
@@ -34,6 +36,7 @@ from dgcc.master.supplies import Supplies
 from dgcc.master.terminal import Terminal
 from dgcc.master.trees import Trees
 from dgcc.master.verdict.rules import Rules
+from dgcc.master.want import Want
 from dgcc.naming.deadlines import deadlines
 from dgcc.naming.place import Place
 from dgcc.naming.sender import Sender
@@ -107,7 +110,8 @@ class Build:
             if options.naming is not None and not await self._connect(options.naming):
                 return 0  # a signal came first, and tells how to end
             self._driver = start_driver(options.driver, options.arguments, clients.path, RELEASED, _on_tty(), files)
-            work = [self._read_trees(), self._join_farm(), self._plan(), self._tick()]
+            work = [self._read_trees(), self._join_farm(), self._plan(), self._tick(),
+                    self._foresight.read(self._thread("history"))]  # fmt: skip
             if self._driver.terminal is not None:
                 self._terminal = Terminal(self._driver.terminal, 1)
                 work.append(self._terminal.show(self._figures))
@@ -145,7 +149,8 @@ class Build:
         self._lacked = Lacked(options.roots[0])
         supplies = Supplies(self._trees, preparation, self._lacked)
         orders = Orders(loop, self._registry, self._trees, options.rules, self._window)
-        jobs = JobList()
+        self._foresight = Foresight(options.roots[0], self._reconsider)
+        jobs = JobList(self._foresight.ended)
         self._dispatcher = Dispatcher(jobs, self._trees, options.rules, options.local_jobs, self._note)
         if options.compare:
             from dgcc.master.comparison import Comparison  # only here: what it needs takes long to load
@@ -154,11 +159,15 @@ class Build:
         grace = _GRACE_OWN_SLAVE_S if options.local_slave else _GRACE_S
         self._shipping = Shipping(loop, self._dispatcher, jobs, self._trees, self._registry,
                                   Overseer(now=now, grace_s=grace, job_s=deadlines().sent_job), preparation,
-                                  supplies, orders, compare=options.compare)  # fmt: skip
+                                  supplies, orders, self._foresight, compare=options.compare)  # fmt: skip
         self._dispatcher.shipping, self._dispatcher.supplies = self._shipping, supplies
+        self._dispatcher.foresight = self._foresight
         self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments, self._note)
         self._presence = Presence(self._name, Gate(loop), self._reception, self._trees.source, self._count_sent,
                                   self._hope, options.credentials)  # fmt: skip
+
+    def _reconsider(self, wants: Mapping[int, Want]) -> None:
+        self._shipping.reconsider(wants)
 
     def _hope(self, some: bool) -> None:
         self._loop.call_soon_threadsafe(self._shipping.expect_slaves, some)
@@ -218,9 +227,11 @@ class Build:
                 log.info("%s", error)
 
     async def _plan(self) -> None:
-        plan = await self._planner.read(self._thread("plan"))
+        thread = self._thread("plan")
+        plan = await self._planner.read(thread)
         if plan is not None:
             self._dispatcher.jobs.plan((job.directory, job.target) for job in plan.jobs)
+            await self._foresight.planned(plan, thread)
 
     async def _tick(self) -> None:
         """Watch over leases; keep the queue of file events short."""
@@ -237,11 +248,12 @@ class Build:
                     self._no_travel(error)
 
     def _remember(self) -> None:
-        """Keep for later builds what jobs lacked, and what became of each."""
+        """Keep for later builds what jobs lacked, what became of each, and what it took."""
         self._lacked.save()
         now = time.time()
         ended = [job for job in self._dispatcher.jobs if job.state in END]
         History(self.options.roots[0]).record([past_of(job, now) for job in ended])
+        self._foresight.remember()
 
     def _figures(self) -> Figures:
         jobs, dispatcher = self._dispatcher.jobs, self._dispatcher

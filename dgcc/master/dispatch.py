@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dgcc.master.clients import Client
+from dgcc.master.foresight import Foresight
 from dgcc.master.home import HomeSlots
 from dgcc.master.joblist import END, Job, JobList, State
 from dgcc.master.orders import environment_of
@@ -30,6 +31,7 @@ class Dispatcher:
 
     shipping: Shipping  # the way to the farm; set before the first recipe
     supplies: Supplies  # likewise
+    foresight: Foresight  # likewise
 
     def __init__(self, jobs: JobList, trees: Trees, rules: Rules, home_limit: int, note: Callable[[str], None]) -> None:
         """`note` is given sentences that the user is to see once."""
@@ -92,6 +94,7 @@ class Dispatcher:
         self._home.seen(client.pid)
         job.verdict, job.reason, job.command = verdict.remote, verdict.reason, verdict.label
         log.debug("%s: %s: %s", job.label, "remote" if verdict.remote else "local", verdict.reason)
+        self.foresight.released(job)
         if self.stopping:
             self.jobs.move(job, State.READY, "the build is ending", now)
             self.jobs.move(job, State.CANCELLED, "the build is ending", now)
@@ -146,7 +149,7 @@ class Dispatcher:
         """A recipe that ran in place of its client has ended."""
         job = self._by_pid.get(client.pid)
         if job is not None and job.state is State.HOME:
-            self.jobs.move(job, State.DONE, "ended at home", time.monotonic())
+            self._ended_home(job, State.DONE, "ended at home")
             self._home.release(job.id)
             self._forget(job)
 
@@ -160,11 +163,11 @@ class Dispatcher:
         if work.remote_result is not None and self.comparison is not None:
             self.comparison.add(job.label, job.directory, work.remote_result, wait_status)
         if wait_status:
-            self.jobs.move(job, State.FAILED, "failed at home", time.monotonic())
+            self._ended_home(job, State.FAILED, "failed at home")
         else:
             if work.failure:
                 self._count(job, f"{work.failure}, but succeeded at home")
-            self.jobs.move(job, State.DONE, "succeeded at home", time.monotonic())
+            self._ended_home(job, State.DONE, "succeeded at home")
         self._home.release(job.id)
         self._forget(job)
 
@@ -179,6 +182,14 @@ class Dispatcher:
         self.jobs.move(job, State.FAILED, "failed at home", time.monotonic())
         self._forget(job)
         self._by_pid.pop(pid, None)
+
+    def _ended_home(self, job: Job, state: State, why: str) -> None:
+        """A job that ran at home has ended: what it took counts, unless a slave's result does."""
+        now = time.monotonic()
+        job.nested = self._home.waited(job.id)
+        if not job.remote:
+            job.wall_s, job.cpu_s, job.max_rss = now - job.story[-1][0], 0.0, 0
+        self.jobs.move(job, state, why, now)
 
     def _forget(self, job: Job) -> None:
         """Let go of what an ended job was run with: requests hold whole environments."""

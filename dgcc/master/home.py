@@ -37,6 +37,10 @@ class HomeSlots:
         """How many jobs run at home, those that wait on others left out."""
         return len(self._running) - len(self._nested)
 
+    def waited(self, job: int) -> bool:
+        """Whether a job that runs has been seen to wait on others."""
+        return job in self._nested
+
     def ask(self, job: int, pid: int) -> None:
         """The job wants to run as process `pid`."""
         self._waiting[job] = pid

@@ -7,7 +7,7 @@ released one that nobody planned joins the list.
 
 import enum
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,8 +59,10 @@ class Job:
     reason: str = ""  # the verdict's
     command: str = ""  # what it does, in a few words
     ran: str = ""  # the slave on which it last ran to an end
-    wall_s: float = 0.0  # how long the command itself ran there
+    wall_s: float = 0.0  # how long the command itself ran, there or at home
     cpu_s: float = 0.0
+    max_rss: int = 0  # bytes of its largest process; 0: not known
+    nested: bool = False  # it ran at home and waited for other jobs, such as a sub-make
     exit_code: int = 0  # of its end at home, negative for a signal
     environments: tuple[bytes, ...] = ()  # keys of those that it was last run in
     story: list[tuple[float, State, str]] = field(default_factory=list)
@@ -75,7 +77,9 @@ class Job:
 class JobList:
     """All jobs of one build, with counts by state that cannot drift from the jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, ended: Callable[[Job], None] | None = None) -> None:
+        """`ended` is told of each job that ends, once it has."""
+        self._on_end = ended
         self._jobs: dict[int, Job] = {}
         self._awaited: defaultdict[tuple[bytes, bytes], deque[Job]] = defaultdict(deque)
         self.counts: Counter[State] = Counter()
@@ -126,6 +130,8 @@ class JobList:
         self.counts[state] += 1
         job.state = state
         job.story.append((now, state, why))
+        if state in END and self._on_end is not None:
+            self._on_end(job)
 
     @property
     def ended(self) -> int:

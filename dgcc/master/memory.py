@@ -1,4 +1,4 @@
-"""The SQLite file in which builds leave word for later ones; `history.py` and `lacked.py` say what about.
+"""The SQLite file in which builds leave word for later ones: `history.py`, `durations.py`, `lacked.py` say what about.
 
 Advice only: whatever SQLite complains about, the build goes on without, and a damaged file is dropped. Several builds
 may use the file at a time; each writes once, at its end, in one transaction.
@@ -21,16 +21,26 @@ log = logging.getLogger(__name__)
 KEEP_S = 90 * 24 * 3600
 """Projects that were not built for so long (seconds) are forgotten."""
 
-_VERSION = 1
+_VERSION = 2
 _BUSY_S = 5.0
-_SCHEMA = """
+# What each version added to the one before.
+_STEPS = (
+    """
 CREATE TABLE project (id INTEGER PRIMARY KEY, root BLOB UNIQUE, used INTEGER);
 CREATE TABLE job (project INTEGER, directory BLOB, target BLOB, place INTEGER, label TEXT, remote INTEGER, reason TEXT,
                   ran TEXT, fallback TEXT, exit_code INTEGER, wall_s REAL, cpu_s REAL, ended REAL, environments BLOB,
                   PRIMARY KEY (project, directory, target, place)) WITHOUT ROWID;
 CREATE TABLE lacked (project INTEGER, directory BLOB, target BLOB, path BLOB, at REAL,
                      PRIMARY KEY (project, directory, target, path)) WITHOUT ROWID;
-"""
+""",
+    """
+CREATE TABLE run (project INTEGER, directory BLOB, target BLOB, command BLOB, kind TEXT, size INTEGER, wall_s REAL,
+                  memory INTEGER, samples BLOB, ended REAL,
+                  PRIMARY KEY (project, directory, target, command)) WITHOUT ROWID;
+CREATE TABLE host (id INTEGER PRIMARY KEY, name TEXT UNIQUE, cpu REAL, cpu_weight REAL, wall REAL, wall_weight REAL,
+                   used INTEGER);
+""",
+)
 
 
 class Memory:
@@ -52,6 +62,10 @@ class Memory:
 
         return self._use(ask) if self._path.exists() else None
 
+    def read_all(self, query: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Ask something about all projects together; None if nothing is known or can be read."""
+        return self._use(query) if self._path.exists() else None
+
     def write(self, root: bytes, change: Callable[[sqlite3.Connection, int], None]) -> None:
         """Change what is known about the project at `root`, given its id, in one transaction."""
 
@@ -64,8 +78,8 @@ class Memory:
                 (project,) = db.execute("SELECT id FROM project WHERE root = ?", (root,)).fetchone()
                 change(db, project)
                 for (old,) in db.execute("SELECT id FROM project WHERE used < ?", (now - KEEP_S,)).fetchall():
-                    db.execute("DELETE FROM job WHERE project = ?", (old,))
-                    db.execute("DELETE FROM lacked WHERE project = ?", (old,))
+                    for table in ("job", "lacked", "run"):
+                        db.execute(f"DELETE FROM {table} WHERE project = ?", (old,))
                     db.execute("DELETE FROM project WHERE id = ?", (old,))
 
         self._use(act)
@@ -102,9 +116,9 @@ def _prepare(db: sqlite3.Connection) -> None:
         version = _version(db)  # again: another build may have made the tables meanwhile
         if version == _VERSION:
             return
-        if version != 0:
+        if version > _VERSION:
             raise sqlite3.DatabaseError(f"format {version}, expected {_VERSION}")
-        for statement in _SCHEMA.split(";"):
+        for statement in ";".join(_STEPS[version:]).split(";"):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {_VERSION}")
 

@@ -39,11 +39,11 @@ class Overseer:
         self._alone_since: float | None = now
         self._hosts = Hosts(prefetch)
         self._jobs = PendingJobs()
-        self._ahead_s = 0.0  # expected time of what has not been released yet
         self._sent: deque[tuple[float, int, int]] = deque()  # when which job was sent to which slave; some have ended
         self._late: Ranking[int] = Ranking()  # repeatable jobs that run once, by when they are late
         self._longest_s = 0.0  # of all that have ended, on a host of speed 1
         self.second_runs = 0
+        self.ahead_s = 0.0  # expected time of what make has not released yet; whoever knows it sets it
 
     # ---- what others may read --------------------------------------------------------------------------------
 
@@ -147,9 +147,8 @@ class Overseer:
         self._jobs.add(job, want)
         return self._match(now)
 
-    def reconsider(self, wants: Mapping[int, Want], ahead_s: float) -> None:
-        """More is known of some jobs; and of those that are still to come it is expected that they take `ahead_s`."""
-        self._ahead_s = ahead_s
+    def reconsider(self, wants: Mapping[int, Want]) -> None:
+        """More is known of some jobs; those that the Overseer does not have are passed over."""
         for job, want in wants.items():
             if job in self._jobs:
                 self._jobs.rethink(job, want)  # of one that is sent: for another slave, should it come to that
@@ -338,7 +337,7 @@ class Overseer:
     def _delays(self, member: Member, want: Want, now: float) -> bool:
         """Whether the build should last longer if the job went to this host, for all that is known of the rest."""
         capacity = max(self._hosts.capacity, 1e-9)
-        rest = max(self._hosts.last_path(now), (self._jobs.ready_s + self._ahead_s) / capacity)
+        rest = max(self._hosts.last_path(now), (self._jobs.ready_s + self.ahead_s) / capacity)
         return want.priority - want.expected_s + want.expected_s / member.speed > rest
 
     def _place(self, job: int, member: Member, now: float, second: bool = False) -> Send:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from dgcc.corba import CORBA, DGCC
 from dgcc.master.failures import CommandFailed, Failure, HostFailed, OverLimit, ProtocolFailed
+from dgcc.master.foresight import Foresight
 from dgcc.master.joblist import Job, JobList, State
 from dgcc.master.orders import Orders
 from dgcc.master.overseer import Overseer
@@ -59,7 +60,7 @@ class Shipping:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, recipes: Recipes, jobs: JobList, trees: Trees,
                  registry: SlaveRegistry, overseer: Overseer, preparation: Preparation, supplies: Supplies,
-                 orders: Orders, *, compare: bool) -> None:  # fmt: skip
+                 orders: Orders, foresight: Foresight, *, compare: bool) -> None:  # fmt: skip
         self.bytes_received = 0
         self.scratch = Path()  # where large outputs wait until they are written
         self._loop = loop
@@ -71,6 +72,7 @@ class Shipping:
         self._preparation = preparation
         self._supplies = supplies
         self._orders = orders
+        self._foresight = foresight
         self._compare = compare
         self._tasks = TaskSet()
         self._timer: asyncio.TimerHandle | None = None
@@ -90,9 +92,8 @@ class Shipping:
             self._ready(job)
 
     def _ready(self, job: Job) -> None:
-        verdict = job.work.verdict
-        want = Want(repeatable=not verdict.rule)
-        self.perform(self._overseer.ready(job.id, time.monotonic(), want))
+        self._overseer.ahead_s = self._foresight.ahead_s
+        self.perform(self._overseer.ready(job.id, time.monotonic(), self._foresight.want(job)))
 
     async def _prepare(self, job: Job) -> None:
         try:
@@ -182,6 +183,17 @@ class Shipping:
         elif job.state is State.SENT:  # it is with another as well
             self.perform(self._overseer.failed(lease, job.id, "not sent", now, rests=False))
 
+    def reconsider(self, wants: Mapping[int, Want]) -> None:
+        """History or plan have told more of jobs, by number, and of hosts."""
+        now = time.monotonic()
+        self._overseer.ahead_s = self._foresight.ahead_s
+        self._overseer.reconsider(wants)
+        for link in self._registry:
+            self.perform(self._overseer.speed(link.lease, self._speed(link), now))
+
+    def _speed(self, link: SlaveLink) -> float:
+        return self._foresight.expectations.speed(link.name).wall
+
     # ---- from the slaves -------------------------------------------------------------------------------------
 
     def expect_slaves(self, some: bool) -> None:
@@ -225,7 +237,8 @@ class Shipping:
             return
         link.joined = True
         self._orders.know(link, link.info.environments)
-        self.perform(self._overseer.joined(link.lease, Host(link.name, link.info.slots, link.info.memory), now))
+        host = Host(link.name, link.info.slots, link.info.memory, self._speed(link))
+        self.perform(self._overseer.joined(link.lease, host, now))
 
     def on_result(self, lease: int, result: Any) -> None:
         """A slave reports the end of a job."""
@@ -271,7 +284,7 @@ class Shipping:
         if result.how is not DGCC.ENDED:
             raise _FAILURES[result.how](result.trouble)
         link.tally.cpu_s += result.cpu_s
-        job.ran, job.wall_s, job.cpu_s = link.name, result.wall_s, result.cpu_s
+        job.ran, job.wall_s, job.cpu_s, job.max_rss = link.name, result.wall_s, result.cpu_s, result.max_rss
         job.environments = job.work.sent[lease].prepared.environments
         self._orders.know(link, job.environments)
         self.bytes_received += sum(len(c.data) for c in result.stdio) + sum(len(f.data) for f in result.files)

@@ -105,7 +105,8 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(data=st.data(), want=WANTS, ahead=st.floats(0, 1000))
     def more_is_known(self, data, want, ahead):
         master = data.draw(st.sampled_from([m for m in self.masters if m.open]))
-        master.overseer.reconsider({data.draw(st.sampled_from(sorted(master.open))): want}, ahead)
+        master.overseer.reconsider({data.draw(st.sampled_from(sorted(master.open))): want})
+        master.overseer.ahead_s = ahead
 
     @precondition(lambda self: any(master.leases for master in self.masters))
     @rule(data=st.data(), slots=st.integers(0, 3), memory=st.integers(0, 9), speed=st.floats(0.1, 9))

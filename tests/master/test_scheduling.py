@@ -43,13 +43,13 @@ def test_what_is_learned_later_changes_the_order_of_what_waits():
     overseer.ready(1, 0.0)
     overseer.ready(2, 0.0)
     overseer.ready(3, 0.0)
-    overseer.reconsider({1: job(9), 3: job(4), 77: job(1)}, ahead_s=0.0)
+    overseer.reconsider({1: job(9), 3: job(4), 77: job(1)})
     assert overseer.done(1, 1, 1.0) == [Send(3, 1)]
 
 
 def test_the_fastest_host_is_filled_first():
     overseer = farm(Host("slow", 2, speed=0.5), Host("fast", 2, speed=2.0))
-    overseer.reconsider({}, ahead_s=100.0)
+    overseer.ahead_s = 100.0
     assert [overseer.ready(n, 0.0, job(1, 9))[0].slave for n in range(4)] == [2, 2, 1, 1]
 
 
@@ -68,7 +68,7 @@ def test_a_slow_host_is_left_idle_where_it_would_delay_the_end():
 
 def test_a_slow_host_is_used_while_much_is_left_to_do():
     overseer = farm(Host("fast", 1, speed=1.0), Host("slow", 1, speed=0.1))
-    overseer.reconsider({}, ahead_s=1000.0)
+    overseer.ahead_s = 1000.0
     assert [overseer.ready(n, 0.0, job(10))[0].slave for n in (1, 2)] == [1, 2]
 
 

@@ -48,7 +48,11 @@ class Plan:
 
     def find(self, directory: bytes, target: bytes) -> tuple[PlannedJob, ...]:
         """Return the jobs of one target, in the order of its recipe's lines; empty if none is planned."""
-        return tuple(self.jobs[place] for place in self._by_target.get((directory, target), ()))
+        return tuple(self.jobs[place] for place in self.places(directory, target))
+
+    def places(self, directory: bytes, target: bytes) -> tuple[int, ...]:
+        """Return the places in `jobs` of those of one target, likewise."""
+        return self._by_target.get((directory, target), ())
 
     @cached_property
     def edges(self) -> tuple[tuple[int, ...], ...]:

@@ -1,0 +1,34 @@
+"""How urgent planned jobs are: the length of the longest path from a job's start to the end of the build."""
+
+from collections.abc import Sequence
+
+from dgcc.master.plan.planned import Plan
+
+
+def priorities(plan: Plan, expected: Sequence[float]) -> list[float]:
+    """Return for each planned job, by its place, the longest path that begins with it, itself included; seconds.
+
+    `expected` says how long each should take. Takes time in proportion to jobs and edges, whatever the graph's depth;
+    where prerequisites form a circle, it is cut somewhere.
+    """
+    heirs: list[list[int]] = [[] for _ in plan.edges]  # the jobs that await this one
+    for place, awaited in enumerate(plan.edges):
+        for earlier in awaited:
+            heirs[earlier].append(place)
+    longest = [0.0] * len(heirs)  # on the way only: what leads back into a circle counts for nothing
+    looked = [0] * len(heirs)  # how many heirs have been looked at
+    entered = [False] * len(heirs)
+    for start in range(len(heirs)):
+        way = [] if entered[start] else [start]  # from a job to its heirs, and theirs
+        while way:
+            place = way[-1]
+            entered[place] = True
+            if looked[place] < len(heirs[place]):
+                heir = heirs[place][looked[place]]
+                looked[place] += 1
+                if not entered[heir]:  # else it is done, or on the way here
+                    way.append(heir)
+            else:
+                way.pop()
+                longest[place] = expected[place] + max((longest[heir] for heir in heirs[place]), default=0.0)
+    return longest
