@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from farmkit import snapshot
 
+from dgcc.master.durations import Durations, Run
 from dgcc.master.explain import ExplainError, Recipe, as_json, as_text, ask, explain
 from dgcc.master.explain.ask import Asked
 from dgcc.master.history import HOME, History, Past
 from dgcc.master.lacked import Lacked
+from dgcc.master.likeness import likeness
 from dgcc.master.memory import Memory
 from dgcc.master.roots import working_directory
 from dgcc.master.verdict import Rules
@@ -112,6 +114,9 @@ main.o, in {project}
   outputs      main.o
   environment  X
   environment  X
+  expected     0.05 s, by nothing but its size
+  urgency      0.07 s from its start to the build's end, by prog
+  second run   once it has run twice as long as any before and a slot is idle
 
   last time    dgcc-master has not built it yet, or it is long ago
 """
@@ -204,6 +209,24 @@ def test_the_last_build_is_told(project):
         "CC main.o ran on one, exit code 0, 1.50 s (1.25 s of CPU); environments abababababab, cdcdcdcdcdcd"
     )
     assert third.endswith("CC main.o ran at home, exit code 1, 2.00 s; one was lost")
+
+
+def test_what_the_overseer_goes_by_is_told(project):
+    memory = Memory(project.parent / "builds.sqlite")
+    directory = os.fsencode(project)
+    compile_, link = (likeness(text) for text in (b"cc -O2 -c main.c -o main.o", b"cc -o prog main.o util.o"))
+    seen = [Run(directory, b"main.o", compile_.command, compile_.kind, 37, host, 3.0, 2.5, 50_000_000)
+            for host in ("one", "two")]  # fmt: skip
+    Durations(directory, memory).save([*seen, Run(directory, b"prog", link.command, link.kind, 0, "home", 0.5)])
+    [main] = told(project, "main.o")
+    schedule = main["commands"][1]["schedule"]
+    assert main["commands"][0]["schedule"] is None, "it stays at home"
+    assert (schedule["wall_s"], schedule["path_s"], schedule["path"]) == (3.0, 3.5, ["main.o", "prog"])
+    assert schedule["repeatable"] and schedule["late_s"] == 6.0 and schedule["basis"] == "the target's own history"
+    assert schedule["speeds"].keys() >= {"one", "two"}
+    rules = Rules((Rule(Where.REMOTE, target=b"main.o", origin="dgcc.toml, rule 1"),))
+    [main] = told(project, "main.o", rules=rules)
+    assert main["commands"][1]["schedule"]["repeatable"] is False
 
 
 @pytest.mark.parametrize(

@@ -53,11 +53,15 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The `recipes` of a target, and the shell and environment that make runs recipes with."""
+    """The `recipes` of a target, and the shell and environment that make runs recipes with.
+
+    plan: what make would do were the target gone, if it would do anything.
+    """
 
     recipes: tuple[Recipe, ...]
     shell: tuple[bytes, ...]
     environment: Mapping[bytes, bytes]
+    plan: Plan | None = None
 
 
 def ask(target: bytes, arguments: Sequence[str], roots: tuple[bytes, ...], directory: bytes) -> Asked:
@@ -88,7 +92,7 @@ def ask(target: bytes, arguments: Sequence[str], roots: tuple[bytes, ...], direc
     shell, environment = make.surroundings()
     recipes = tuple(_recipe(seen, key) for key in found)
     # A name may be known in several directories, of which some have nothing to do for it.
-    return Asked(tuple(r for r in recipes if r.commands) or recipes[:1], shell, environment)
+    return Asked(tuple(r for r in recipes if r.commands) or recipes[:1], shell, environment, seen[-1])
 
 
 def _keys(plan: Plan) -> Iterable[tuple[bytes, bytes]]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dgcc.master.environment.environments import Environments
+from dgcc.master.expectations import Expectations
 from dgcc.master.explain.ask import Asked, Recipe
+from dgcc.master.explain.schedule import Schedule, Schedules, lines
 from dgcc.master.history import HOME, History, Past
 from dgcc.master.lacked import Lacked
 from dgcc.master.memory import Memory
@@ -37,6 +39,7 @@ class Command:
     verdict: Verdict
     layers: tuple[Layer, ...] = ()
     trouble: str = ""
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def explain(asked: Asked, roots: tuple[bytes, ...], rules: Rules, environments: 
     With `environments`, those that the commands need are computed, which may take seconds.
     """
     history, lacked = History(roots[0], memory), Lacked(roots[0], memory)
+    schedules = Schedules(asked.plan, Expectations.load(roots[0], memory))
     found = []
     for recipe in asked.recipes:
         commands = []
@@ -64,7 +68,10 @@ def explain(asked: Asked, roots: tuple[bytes, ...], rules: Rules, environments: 
             argv = (*asked.shell, text)
             verdict = decide(argv[0], argv, recipe.directory, asked.environment, roots, rules, recipe.target)
             layers, trouble = _layers(environments, verdict.needs) if environments and verdict.remote else ((), "")
-            commands.append(Command(text, verdict, layers, trouble))
+            schedule = None
+            if verdict.remote:
+                schedule = schedules.of(recipe.directory, recipe.target, text, not verdict.rule)
+            commands.append(Command(text, verdict, layers, trouble, schedule))
         past = history.of(recipe.target, recipe.directory)
         known = lacked.of(recipe.directory, recipe.target)
         found.append(Explanation(recipe, roots, tuple(commands), known, tuple(past)))
@@ -125,6 +132,7 @@ def _command_lines(command: Command, start: bytes) -> list[str]:
     ]
     said += [("environment", f"{layer.key.hex()[:12]}, {layer.entries} entries, {layer.size / 1e6:.0f} MB")
              for layer in command.layers]  # fmt: skip
+    said += lines(command.schedule) if command.schedule else []
     said += [("trouble", command.trouble), *(("note", text) for text in verdict.notes)]
     return [_line(name, text) for name, text in said if text]
 
@@ -189,6 +197,23 @@ def _document(told: Explanation) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _scheduled(schedule: Schedule | None) -> dict[str, Any] | None:
+    if schedule is None:
+        return None
+    expected = schedule.expected
+    return {
+        "wall_s": round(expected.wall_s, 3),
+        "cpu_s": round(expected.cpu_s, 3),
+        "memory": expected.memory,
+        "basis": expected.basis.value,
+        "path_s": round(schedule.path_s, 3),
+        "path": _texts(schedule.path),
+        "repeatable": schedule.repeatable,
+        "late_s": round(schedule.late_s, 3),
+        "speeds": {name: round(speed, 3) for name, speed in schedule.speeds.items()},
+    }
+
+
 def _judged(command: Command) -> dict[str, Any]:
     verdict, needs = command.verdict, command.verdict.needs
     return {
@@ -205,6 +230,7 @@ def _judged(command: Command) -> dict[str, Any]:
         "outputs": _texts(verdict.outputs),
         "remote_argv": None if verdict.remote_argv is None else _texts(verdict.remote_argv),
         "environments": [{"key": x.key.hex(), "entries": x.entries, "bytes": x.size} for x in command.layers],
+        "schedule": _scheduled(command.schedule),
         "trouble": command.trouble,
         "notes": list(verdict.notes),
     }
