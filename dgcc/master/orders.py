@@ -11,6 +11,7 @@ from typing import Any
 from dgcc.corba import DGCC
 from dgcc.master.joblist import Job
 from dgcc.master.registry import SlaveLink, SlaveRegistry
+from dgcc.master.results import is_large
 from dgcc.master.roots import links_on_the_way
 from dgcc.master.trees import Trees
 from dgcc.master.verdict.rules import Rules, travelling
@@ -80,6 +81,11 @@ class Orders:
     def withdraw(self, job_id: int, lease: int) -> None:
         """Have a slave forget a job."""
         self._call(lease, lambda link: link.ref.cancel(link.lease, [job_id]), None)
+
+    def release(self, link: SlaveLink, result: Any) -> None:
+        """Have a slave drop the outputs that it keeps for a result (a DGCC.Result) which nobody waits for."""
+        if any(is_large(file) for file in result.files):
+            self._call(link.lease, lambda link: link.ref.release(link.lease, result.id), None)
 
     def _call(self, lease: int, call: Callable[[SlaveLink], Any], failed: Callable[[str], None] | None) -> None:
         link = self._registry.get(lease)

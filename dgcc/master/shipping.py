@@ -246,6 +246,8 @@ class Shipping:
         job = self._jobs.get(result.id)
         if link is None or job is None or not self._has(job, lease):
             log.debug("a result that nobody waits for: job %d", result.id)
+            if link is not None and not self._overseer.holds(lease, result.id):
+                self._orders.release(link, result)
             return
         if result.how is DGCC.HOST_FAILED and self._resend(job, lease, result.trouble.encode(errors="replace")):
             return
