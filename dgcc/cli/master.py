@@ -48,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--root", action="append", default=[], metavar="DIR",
                    help="a directory tree that jobs see; repeatable (default: the version-control root)")
     p.add_argument("--report", type=Path, metavar="FILE", help="write the build's figures as JSON")
+    p.add_argument("--record", type=Path, metavar="FILE",
+                   help="write what ran, and what awaited what, for `python -m dgcc.simulate`; FILE.gz: compressed")
     p.add_argument("--driver", default="make", metavar="CMD",
                    help="what to run instead of make: ninja, 'cmake --build b'")
     p.add_argument("--compare", action="store_true",
@@ -78,8 +80,9 @@ def options(argv: list[str]) -> BuildOptions:
             raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}")
         return int(value)
 
-    if args.report is not None and not os.access(args.report.absolute().parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"--report {args.report}: its directory does not exist or cannot be written")
+    for option, path in (("--report", args.report), ("--record", args.record)):
+        if path is not None and not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+            raise ConfigError(f"{option} {path}: its directory does not exist or cannot be written")
     try:
         driver = shlex.split(args.driver)
     except ValueError as error:
@@ -108,6 +111,7 @@ def options(argv: list[str]) -> BuildOptions:
         roots=roots,
         directory=directory,
         report=args.report,
+        recording=args.record,
         driver=driver,
         arguments=rest,
         verbose=args.verbose,
@@ -132,11 +136,12 @@ def main() -> int:
     with contextlib.suppress(OSError):  # nobody may be reading any more
         build.print_summary(sys.stderr.write)
         sys.stderr.flush()
-    try:
-        build.write_report()
-    except OSError as error:
-        print(f"dgcc: the report cannot be written: {error}", file=sys.stderr)
-        code = code or _MAKE_TROUBLE
+    for write, what in ((build.write_report, "report"), (build.write_recording, "recording")):
+        try:
+            write()
+        except OSError as error:
+            print(f"dgcc: the {what} cannot be written: {error}", file=sys.stderr)
+            code = code or _MAKE_TROUBLE
     if build.differs:
         code = code or _DIFFERENT
     if build.signal:

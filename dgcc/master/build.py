@@ -1,6 +1,7 @@
 """One build from start to end: make with the hook, the master's place in the farm, and the report."""
 
 import asyncio
+import datetime
 import logging
 import os
 import resource
@@ -23,10 +24,13 @@ from dgcc.master.joblist import END, JobList
 from dgcc.master.lacked import Lacked
 from dgcc.master.orders import Orders
 from dgcc.master.overseer import Overseer
+from dgcc.master.plan.planned import Plan
 from dgcc.master.plan.planner import Planner
 from dgcc.master.preparation import Preparation
 from dgcc.master.presence import Presence
 from dgcc.master.reception import Reception
+from dgcc.master.recorder import record
+from dgcc.master.recording import write
 from dgcc.master.registry import SlaveRegistry
 from dgcc.master.report import Report
 from dgcc.master.servants import Gate
@@ -64,6 +68,7 @@ class BuildOptions:
     roots: tuple[bytes, ...]
     directory: bytes
     report: Path | None
+    recording: Path | None
     driver: list[str]
     arguments: list[str]
     verbose: bool
@@ -85,6 +90,7 @@ class Build:
         self._driver: Driver | None = None
         self._terminal: Terminal | None = None
         self._threads: list[Sender] = []
+        self._plan_made: Plan | None = None
 
     def run(self) -> int:
         """Build; returns make's exit code. Raises NamingError, OrbError, DriverError, OSError before make starts."""
@@ -228,7 +234,7 @@ class Build:
 
     async def _plan(self) -> None:
         thread = self._thread("plan")
-        plan = await self._planner.read(thread)
+        self._plan_made = plan = await self._planner.read(thread)
         if plan is not None:
             self._dispatcher.jobs.plan((job.directory, job.target) for job in plan.jobs)
             await self._foresight.planned(plan, thread)
@@ -316,6 +322,16 @@ class Build:
         """Say at the end what happened. Raises what `write` raises."""
         for text in self._report.summary():
             write(f"dgcc: {text}\n")
+
+    def write_recording(self) -> None:
+        """Write a recording of the build, where one is wanted. Raises OSError."""
+        options = self.options
+        if options.recording is None:
+            return
+        slots = {name: tally.slots for name, tally in self._registry.tallies.items() if tally.slots}
+        write(options.recording, record(self._dispatcher.jobs, self._plan_made, slots=slots, home=options.local_jobs,
+                                        command=[*options.driver, *options.arguments], wall_s=self._report.wall_s,
+                                        date=datetime.datetime.now(datetime.UTC)))  # fmt: skip
 
     def write_report(self) -> None:
         """Write the report, where one is wanted. Raises OSError."""

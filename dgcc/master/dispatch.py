@@ -91,7 +91,7 @@ class Dispatcher:
         job = self.jobs.released(request.cwd, request.target)
         job.work = Work(client, request, verdict, verdict.needs, verdict.inputs)
         self._by_pid[client.pid] = job
-        self._home.seen(client.pid)
+        job.make, job.above = self._home.seen(client.pid)
         job.verdict, job.reason, job.command = verdict.remote, verdict.reason, verdict.label
         log.debug("%s: %s: %s", job.label, "remote" if verdict.remote else "local", verdict.reason)
         self.foresight.released(job)

@@ -46,15 +46,21 @@ class HomeSlots:
         self._waiting[job] = pid
         self._fill()
 
-    def seen(self, pid: int) -> None:
-        """A recipe has been released as process `pid`: whatever recipe it descends from waits for it."""
+    def seen(self, pid: int) -> tuple[int, int]:
+        """A recipe has been released as process `pid`: whatever recipe it descends from waits for it.
+
+        Returns the process id of the make that released it, and the job whose recipe runs that make; 0: none does.
+        """
         driver = self._parent(pid)
         if driver not in self._under:
             self._under[driver] = self._recipe_above(driver)
         above = self._under[driver]
         if above is not None and above in self._running:
-            self._nested.add(self._running[above])
+            job = self._running[above]
+            self._nested.add(job)
             self._fill()
+            return driver, job
+        return driver, 0
 
     def _recipe_above(self, pid: int) -> int | None:
         for _ in range(256):  # deeper process trees do not occur; a bound in case /proc changes under us

@@ -62,6 +62,10 @@ class Job:
     wall_s: float = 0.0  # how long the command itself ran, there or at home
     cpu_s: float = 0.0
     max_rss: int = 0  # bytes of its largest process; 0: not known
+    bytes_in: int = 0  # of content that its slave fetched for it
+    bytes_out: int = 0  # of its outputs
+    make: int = 0  # process id of the make that released it
+    above: int = 0  # the job whose recipe runs that make; 0: none
     nested: bool = False  # it ran at home and waited for other jobs, such as a sub-make
     exit_code: int = 0  # of its end at home, negative for a signal
     environments: tuple[bytes, ...] = ()  # keys of those that it was last run in

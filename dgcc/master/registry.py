@@ -26,6 +26,7 @@ _MOST_SLOTS = 4096
 class Tally:
     """What one slave did in this build, for the report."""
 
+    slots: int = 0
     jobs: int = 0
     cpu_s: float = 0.0
     lost: bool = False  # and not come back
@@ -116,6 +117,7 @@ class SlaveRegistry:
             raise DGCC.Refused(f"{MOST_SLAVES} slaves serve this master already")
         tally = self.tallies.setdefault(info.name, Tally())
         tally.lost = False
+        tally.slots = info.slots
         link = SlaveLink(secrets.randbits(63), info, ref, bulk, now + deadlines().lease, tally)
         self._links[link.lease] = link
         return link

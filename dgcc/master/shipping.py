@@ -287,6 +287,7 @@ class Shipping:
             raise _FAILURES[result.how](result.trouble)
         link.tally.cpu_s += result.cpu_s
         job.ran, job.wall_s, job.cpu_s, job.max_rss = link.name, result.wall_s, result.cpu_s, result.max_rss
+        job.bytes_in, job.bytes_out = result.received, sum(file.what.size for file in result.files)
         job.environments = job.work.sent[lease].prepared.environments
         self._orders.know(link, job.environments)
         self.bytes_received += sum(len(c.data) for c in result.stdio) + sum(len(f.data) for f in result.files)
