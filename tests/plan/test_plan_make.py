@@ -198,3 +198,41 @@ def test_a_larger_tree(tmp_path: Path) -> None:
     assert len(plan) == 508
     assert len(plan.edges[-1]) == 500
     assert set(targets(plan)) == set(build(tmp_path, "-j4"))
+
+
+def test_several_makes_in_one_directory_know_different_things_of_it(tmp_path: Path) -> None:
+    # As kbuild does it: the first make knows that lib.a comes after `lib`, the second what it is made of.
+    write(
+        tmp_path,
+        {
+            "Makefile": "MAKEFLAGS += --no-print-directory\nprog: lib.a\n> touch $@\nlib.a: lib\n"
+            "lib: first\n> echo lib\n> $(MAKE) -f lib.mk lib.a\nfirst:\n> touch $@\n.PHONY: lib\n",
+            "lib.mk": "lib.a: x.o y.o\n> touch $@\nx.o y.o:\n> touch $@\n",
+        },
+    )
+    plan = plan_of(tmp_path)
+    awaited = {
+        (job.target, job.command): [(plan.jobs[place].target, plan.jobs[place].command) for place in places]
+        for job, places in zip(plan.jobs, plan.edges, strict=True)
+    }
+    runs = (b"lib", b"make -f lib.mk lib.a")
+    touch = {name: (name, b"touch " + name) for name in (b"first", b"x.o", b"y.o", b"lib.a", b"prog")}
+    assert awaited == {
+        touch[b"first"]: [],
+        (b"lib", b"echo lib"): [touch[b"first"]],
+        runs: [(b"lib", b"echo lib")],
+        touch[b"x.o"]: [],
+        touch[b"y.o"]: [],
+        touch[b"lib.a"]: [touch[b"x.o"], touch[b"y.o"]],
+        touch[b"prog"]: [runs, touch[b"lib.a"]],  # what the second make makes ends before the line that runs it
+    }
+    above = {job.target: job.above and plan.jobs[job.above].command for job in plan.jobs}
+    assert above[b"x.o"] == above[b"lib.a"] == runs[1] and above[b"prog"] is None
+
+
+def test_variables_of_a_target_are_no_prerequisites(tmp_path: Path) -> None:
+    makefile = "a.o: CFLAGS := -O2 -g\na.o: private X = a b\na.o: a.c\n> touch $@\na.c:\n> touch $@\n"
+    write(tmp_path, {"Makefile": makefile})
+    plan = plan_of(tmp_path)
+    assert plan.find(bytes(tmp_path), b"a.o")[0].prerequisites == (b"a.c",)
+    assert plan.edges == ((), (0,))

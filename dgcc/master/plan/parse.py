@@ -30,6 +30,8 @@ _RECIPE = re.compile(
 )
 _DEFINE = re.compile(rb"define (\S+)")
 _RULE = re.compile(rb"(?P<target>.+?):{1,2}(?: (?P<names>.*))?\Z", re.DOTALL)
+# A variable that make sets for a target, which the database tells before the target's own line.
+_VARIABLE = re.compile(rb"(?:[^\s:=]+ )*[^\s:=]+ (?:[:?+!]|::|:::)?= ?")
 # What may make several lines of one recipe line.
 _MULTIPLIES = re.compile(rb"\$[({](?:call|eval|foreach|value|shell|file|if|or|and)\s")
 _LONGEST_COMMAND = 1 << 20
@@ -46,6 +48,8 @@ class _Due:
     line: int
     commands: list[bytes] = field(default_factory=list)
     directory: bytes | None = None
+    make: int | None = None  # which has planned it, once that is known
+    above: tuple["_Due", int] | None = None  # the target, and the command of its recipe, in which that make runs
 
 
 @dataclass(slots=True)
@@ -90,6 +94,8 @@ class _Reader:
         self.continued = False
         self.database: _Database | None = None
         self.prerequisites: dict[tuple[bytes, bytes], tuple[bytes, ...]] = {}
+        self.needs: dict[tuple[int, bytes], tuple[bytes, ...]] = {}
+        self.makes = 0
         self.names: dict[bytes, bytes] = {}  # one object for each name, which occur thousands of times
 
     def line(self, line: bytes) -> None:
@@ -108,19 +114,28 @@ class _Reader:
             self.database = _Database()
         elif _MESSAGE.match(line):
             return
-        elif self.current is not None:
+        elif self.current is not None and line:  # an empty one comes after each database
             self._command(line)
 
     def plan(self) -> Plan:
         self._assign(0, self.frames[0].directory, None)
-        jobs = []
+        # What no make's database has claimed is taken for one make's, with all that is known of its directories.
+        lost = {due.directory for due in self.due if due.make is None}
+        for (directory, target), names in self.prerequisites.items():
+            if directory in lost:
+                self.needs.setdefault((self.makes, target), names)
+        jobs: list[PlannedJob] = []
+        places: dict[tuple[int, int], int] = {}  # of jobs, by their target's identity and number in its recipe
         for due in self.due:
             directory = due.directory or self.frames[0].directory
-            needs = self.prerequisites.get((directory, due.target), ())
-            for command in due.commands:
+            make = self.makes if due.make is None else due.make
+            needs = self.needs.get((make, due.target)) or self.prerequisites.get((directory, due.target), ())
+            above = places.get((id(due.above[0]), due.above[1])) if due.above else None
+            for number, command in enumerate(due.commands):
                 if command.strip() not in (b"", b":"):  # make runs nothing for it
-                    jobs.append(PlannedJob(directory, due.target, command, due.makefile, due.line, needs))
-        return Plan(tuple(jobs), self.prerequisites)
+                    places[id(due), number] = len(jobs)
+                    jobs.append(PlannedJob(directory, due.target, command, due.makefile, due.line, needs, make, above))
+        return Plan(tuple(jobs), self.prerequisites, self.needs)
 
     def _name(self, name: bytes) -> bytes:
         return self.names.setdefault(name, name)
@@ -197,7 +212,7 @@ class _Reader:
         elif base.current is None and (found := _RULE.match(line)) is not None:
             target = found["target"]
             base.oneshell = base.oneshell or target == b".ONESHELL"
-            if not base.skip:
+            if not base.skip and not _VARIABLE.match(found["names"] or b""):
                 base.current = target = self._name(target)
                 names = (found["names"] or b"").split()
                 base.targets[target] = tuple(self._name(name) for name in names if name != b"|")
@@ -206,7 +221,11 @@ class _Reader:
         frame = self.frames[-1]
         directory = self._name(base.directory or frame.directory)
         own = directory == frame.directory or not base.directory
-        for due in self._assign(frame.first, directory, None if own else base.places):
+        self._assign(frame.first, directory, None if own else base.places)
+        earliest, ended = self._own(frame.first, base.places)
+        above = self._above(earliest) if ended else None
+        for due in ended:
+            due.make, due.above = self.makes, above
             if base.oneshell and len(due.commands) > 1:
                 due.commands = [b"\n".join(due.commands)]
             recipe = base.recipes.get(due.target)
@@ -218,8 +237,41 @@ class _Reader:
             key = (directory, target)
             if len(names) > len(self.prerequisites.get(key, ())) or key not in self.prerequisites:
                 self.prerequisites[key] = names
-        self.current = None if not own else self.current
+        if ended:
+            self.needs.update(((self.makes, target), names) for target, names in base.targets.items() if names)
+            self.makes += 1
+            self.current = above[0] if above else None
+        elif not own:
+            self.current = None
         self.continued = False
+
+
+    def _own(self, first: int, places: Container[_Place]) -> tuple[int, list[_Due]]:
+        """The targets, from `first` on, that the make has planned which has recipes at these `places` and ends now.
+
+        Returns the place of the earliest of them, too.
+        """
+        found: list[_Due] = []
+        earliest = len(self.due)
+        for place in range(len(self.due) - 1, first - 1, -1):
+            due = self.due[place]
+            if due.make is None:  # else it is of a make that this one has run
+                if (due.target, due.makefile, due.line) not in places:
+                    break
+                found.append(due)
+                earliest = place
+        return earliest, found
+
+    def _above(self, earliest: int) -> tuple[_Due, int] | None:
+        """The target, and which command of its recipe, that runs the make whose earliest target is at a place."""
+        if not earliest:
+            return None
+        before = self.due[earliest - 1]
+        while before.make is not None:  # the recipe has run another make before
+            if before.above is None:
+                return None
+            before = before.above[0]
+        return (before, len(before.commands) - 1) if before.commands else None
 
 
 def _most_commands(recipe: list[bytes], multiline: set[bytes]) -> int | None:
