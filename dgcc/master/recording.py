@@ -36,6 +36,7 @@ os.fsdecode makes them. Unknown keys are ignored, so that later versions may add
 """
 
 import gzip
+import heapq
 import json
 import math
 import zlib
@@ -75,7 +76,7 @@ class RecordedJob:
 
 @dataclass(frozen=True)
 class Recording:
-    """One build. `jobs` are in the order of their release."""
+    """One build. `jobs` are in the order of their release: each comes after all that had to end before it."""
 
     jobs: tuple[RecordedJob, ...]
     date: str = ""
@@ -134,8 +135,10 @@ def _parse(path: Path, file: IO[str]) -> Recording:
             raise RecordingError(f"{path}, line {number}: {error}") from error
     if head is None:
         raise RecordingError(f"{path}: not a recording of a build: it is empty")
-    _check_graph(path, jobs)
-    return Recording(jobs=tuple(sorted(jobs, key=lambda job: job.order)), **head)
+    try:
+        return Recording(jobs=tuple(_in_order(jobs)), **head)
+    except ValueError as error:
+        raise RecordingError(f"{path}: {error}") from error
 
 
 def _lines(path: Path, file: IO[str]) -> Iterator[tuple[int, str]]:
@@ -192,26 +195,50 @@ def _typed(value: dict[str, Any], key: str, kind: Any) -> Any:
     return found
 
 
-def _check_graph(path: Path, jobs: list[RecordedJob]) -> None:
-    """Raise RecordingError unless every job can start at some time."""
-    waiting: dict[int, int] = {}
-    after: dict[int, list[int]] = {}
+def _in_order(jobs: list[RecordedJob]) -> list[RecordedJob]:
+    """The jobs by their order, but each after all that it awaits, and that is below what it awaits.
+
+    Raises ValueError unless every job can start at some time.
+    """
+    by_id = {job.id: job for job in jobs}
+    if len(by_id) != len(jobs) or 0 in by_id:
+        raise ValueError("two jobs have the same id, or one has the id 0")
+    awaits: dict[int, int] = {}  # how many things each job's start awaits, and
+    open_below: dict[int, int] = dict.fromkeys(by_id, 1)  # its end: itself, and jobs of makes that it runs
+    after: dict[int, list[RecordedJob]] = {}
+    below: dict[int, list[RecordedJob]] = {}
     for job in jobs:
-        if job.id in waiting or not job.id:
-            raise RecordingError(f"{path}: job {job.id} is in it twice" if job.id else f"{path}: a job has the id 0")
-        needs = [*job.prerequisites, *([job.above] if job.above else [])]
-        waiting[job.id] = len(needs)
-        for need in needs:
-            after.setdefault(need, []).append(job.id)
-    for unknown in after.keys() - waiting.keys():
-        raise RecordingError(f"{path}: job {after[unknown][0]} awaits job {unknown}, which is not in it")
-    able = [job for job, needs in waiting.items() if not needs]
+        awaits[job.id] = len(job.prerequisites) + bool(job.above)
+        for need in job.prerequisites:
+            after.setdefault(need, []).append(job)
+        if job.above:
+            below.setdefault(job.above, []).append(job)
+            open_below[job.above] = open_below.get(job.above, 1) + 1
+    for need, waiting in (*after.items(), *below.items()):
+        if need not in by_id:
+            raise ValueError(f"job {waiting[0].id} names job {need}, which is not in it")
+    able = [(job.order, job.id) for job in jobs if not awaits[job.id]]
+    heapq.heapify(able)
+    found = []
+
+    def met(waiting: list[RecordedJob]) -> None:
+        for job in waiting:
+            awaits[job.id] -= 1
+            if not awaits[job.id]:
+                heapq.heappush(able, (job.order, job.id))
+
     while able:
-        job_id = able.pop()
-        del waiting[job_id]
-        for later in after.get(job_id, ()):
-            waiting[later] -= 1
-            if not waiting[later]:
-                able.append(later)
-    if waiting:
-        raise RecordingError(f"{path}: jobs wait for each other in a circle, job {min(waiting)} among them")
+        job = by_id[heapq.heappop(able)[1]]
+        found.append(job)
+        met(below.get(job.id, []))
+        ended = job.id
+        while ended:
+            open_below[ended] -= 1
+            if open_below[ended]:
+                break
+            met(after.get(ended, []))
+            ended = by_id[ended].above
+    if len(found) < len(jobs):
+        stuck = min(awaits.keys() - {job.id for job in found})
+        raise ValueError(f"jobs wait for each other in a circle, job {stuck} among them")
+    return found
