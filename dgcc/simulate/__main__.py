@@ -41,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
                    help="make's -j (default: twice the slots, and 64 at least)")
     p.add_argument("--prefetch", type=int, default=1, metavar="N",
                    help="jobs that wait on a slave besides those that run (default: 1)")
+    p.add_argument("--cpu", action="store_true",
+                   help="remote jobs take their CPU time, as on a quiet host: for recordings of busy ones")
     p.add_argument("--latency", type=float, default=1.0, metavar="MS", help="one way (default: 1)")
     p.add_argument("--bandwidth", type=float, default=100.0, metavar="MB/s",
                    help="of the master's link, each way; 0: no limit (default: 100)")
@@ -96,7 +98,7 @@ def main() -> int:
     args = parser().parse_args()
     try:
         recording = read(args.recording)
-        graph = graph_of(recording)
+        graph = graph_of(recording, args.cpu)
         setting = setting_of(args, recording.home)
         names = ("by path", "make's order") if setting.by_path else ("make's order", "by path")
         outcomes = {name: simulate(graph, each)

@@ -29,8 +29,8 @@ class Graph:
         return len(self.jobs)
 
 
-def graph_of(recording: Recording) -> Graph:
-    """Make the graph of a recording."""
+def graph_of(recording: Recording, by_cpu: bool = False) -> Graph:
+    """Make the graph of a recording. `by_cpu`: remote jobs take their CPU time, if known, as on a quiet host."""
     jobs = recording.jobs
     place = {job.id: number for number, job in enumerate(jobs)}
     awaited = tuple(tuple(place[need] for need in job.prerequisites) for job in jobs)
@@ -56,7 +56,7 @@ def graph_of(recording: Recording) -> Graph:
                 follows[line] = number
     walks = tuple((over, _walk(members, awaited)) for (over, _), members in makes.items())
     return Graph(jobs, awaited, tuple(map(tuple, awaiting)), above, tuple(below), follows, walks,
-                 tuple(job.wall_s for job in jobs))  # fmt: skip
+                 tuple(job.cpu_s if by_cpu and job.cpu_s else job.wall_s for job in jobs))  # fmt: skip
 
 
 def _walk(members: list[int], awaited: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:

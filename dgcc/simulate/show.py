@@ -14,8 +14,8 @@ _SHOWN = 12  # jobs of the critical path, and fallbacks
 
 def as_text(recording: Recording, graph: Graph, setting: Setting, outcomes: dict[str, Outcome]) -> str:
     """Return the report: a column for each of the `outcomes`, the one that was asked for first."""
-    far = [job for job in graph.jobs if job.remote]
-    near = [job for job in graph.jobs if not job.remote]
+    far = [s for s, job in zip(graph.seconds, graph.jobs, strict=True) if job.remote]
+    near = [s for s, job in zip(graph.seconds, graph.jobs, strict=True) if not job.remote]
     slots = f"{setting.slots} slots on {len(setting.slaves)} slaves"
     window = f"make -j{setting.window}, {setting.home} recipes at home, {setting.prefetch} prefetched"
     columns = list(outcomes.values())
@@ -23,7 +23,7 @@ def as_text(recording: Recording, graph: Graph, setting: Setting, outcomes: dict
     reason = max(("critical path", bound.path), ("remote work", bound.work), ("home", bound.home), key=lambda b: b[1])
     lines = [
         f"build         {' '.join(recording.command)}, {recording.date}, {recording.wall_s:.1f} s",
-        f"jobs          {len(far)} remote ({_seconds(far):.2f} s), {len(near)} local ({_seconds(near):.2f} s)",
+        f"jobs          {len(far)} remote ({sum(far):.2f} s), {len(near)} local ({sum(near):.2f} s)",
         f"farm          {slots}, {window}",
         "",
         _row("", [f"{name:>14}" for name in outcomes]),
@@ -81,10 +81,6 @@ def other_order(setting: Setting) -> Setting:
 
 def _row(name: str, columns: list[str]) -> str:
     return f"{name:<14}{''.join(f'{column:>16}' for column in columns)}"
-
-
-def _seconds(jobs: list[Any]) -> float:
-    return float(sum(job.wall_s for job in jobs))
 
 
 def _chain(graph: Graph, chain: tuple[int, ...]) -> str:
