@@ -71,15 +71,23 @@ def _edges(ended: Sequence[Job], plan: Plan | None) -> dict[int, list[int]]:
     for planned in plan.jobs:
         waiting = ran.get((planned.directory, planned.target))
         of_place.append(waiting.pop() if waiting else None)
-    order = {job.id: number for number, job in enumerate(ended)}
+    by_id = {job.id: job for job in ended}
     for job_id, places in zip(of_place, plan.edges, strict=True):
         if job_id is not None:
             for place in places:
                 before = of_place[place]
                 # What did not hold in the build itself, as where a target was made twice, holds nowhere.
-                if before is not None and order[before] < order[job_id]:
+                if before is not None and _came_before(by_id[before], by_id[job_id], by_id):
                     awaited[job_id].append(before)
     return awaited
+
+
+def _came_before(earlier: Job, later: Job, by_id: Mapping[int, Job]) -> bool:
+    """Whether one job had ended when the other was released; one that runs the other's make has not."""
+    above = later.above
+    while above and above != earlier.id:
+        above = by_id[above].above if above in by_id else 0
+    return not above and _released(earlier) < _released(later) and _ended(earlier) <= _released(later) + _LATE_S
 
 
 def _one_make_after_another(ended: Sequence[Job], awaited: dict[int, list[int]]) -> None:

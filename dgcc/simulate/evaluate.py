@@ -34,7 +34,7 @@ def farm(slots: int, window: int) -> Setting:
 
 def usual_window(slots: int) -> int:
     """Make's -j where nothing else is said."""
-    return max(64, 2 * slots)
+    return max(512, 2 * slots)
 
 
 def bars(graph: Graph) -> Iterable[list[str]]:

@@ -1,9 +1,10 @@
 """GNU make with -j, as far as it decides when a recipe is released.
 
 Make walks its graph depth first, and starts what has all its prerequisites. It does not go back: what becomes possible
-behind it waits for the next walk, which begins where this one ends. When no token is free it stops until one is. The
-lines of a recipe follow each other without a walk, with the same token. A make that runs in a recipe walks by itself;
-its first job at any time has the token of that recipe, the others take theirs from the common pool.
+behind it waits for the next walk, which begins when one more recipe has ended. When no token is free it stops until one
+is; under -j1 it stops where its job is until that has ended. The lines of a recipe follow each other without a walk,
+with the same token. A make that runs in a recipe walks by itself; its first job at any time has the token of that
+recipe, the others take theirs from the common pool.
 (Source: GNU make 4.3, remake.c and job.c; its manual on the jobserver; and looking at what it starts.)
 """
 
@@ -24,6 +25,7 @@ class _Walk:
         self.ahead: list[int] = []  # heaps of places in `order` that can start: in this walk,
         self.behind: list[int] = []  # and in the next
         self.stands: int | None = None  # the job for which it waits for a token
+        self.running = 0  # recipes
         self.own_token = True  # that of the recipe above is free
         self.begun = False
 
@@ -31,13 +33,23 @@ class _Walk:
         heapq.heappush(self.ahead if place > self.at else self.behind, place)
 
     def next(self) -> int | None:
-        """Walk to the next job that can start."""
+        """Walk to the next job that can start; None at the walk's end."""
+        if not self.ahead and not self.running:
+            self.anew()
         if not self.ahead:
-            self.at, self.ahead, self.behind = -1, self.behind, []
-        if not self.ahead:
+            self.at = len(self.order)
             return None
         self.at = heapq.heappop(self.ahead)
         return self.order[self.at]
+
+    def anew(self) -> None:
+        """Begin the next walk."""
+        self.at, self.ahead, self.behind = -1, self.behind, []
+
+    @property
+    def over(self) -> bool:
+        """Whether it waits for a recipe to end before it walks again."""
+        return self.at == len(self.order)
 
 
 class Make:
@@ -47,6 +59,7 @@ class Make:
         """`jobs`: the -j. `release(job)` is called for each job that is started; `start` begins."""
         self._graph = graph
         self._release = release
+        self._one = jobs == 1
         self._pool = jobs - 1  # tokens that are free, beside the first make's own
         self._queue: deque[_Walk] = deque()  # those that wait for one
         self._awaits = [len(needs) for needs in graph.awaited]
@@ -85,9 +98,10 @@ class Make:
     def ended(self, job: int) -> list[int]:
         """A job has ended, and what awaits it may follow. Returns the jobs that have ended with it: those above."""
         self.left -= 1
-        walk, _ = self._where[job]
-        moved = {id(walk): walk}
         line = self._graph.follows.get(job)
+        walk, _ = self._where[job]
+        walk.running -= line is None
+        moved = {id(walk): walk}
         for later in self._graph.awaiting[job]:
             self._awaits[later] -= 1
             if not self._awaits[later] and later != line:
@@ -95,6 +109,8 @@ class Make:
                 if other.begun:
                     other.able(place)
                     moved[id(other)] = other
+        if walk.over and line is None:
+            walk.anew()
         if line is not None:
             if job in self._pooled:
                 self._pooled.remove(job)
@@ -120,6 +136,8 @@ class Make:
         """Start what this make can start, until it has to wait."""
         while True:
             if walk.stands is None:
+                if self._one and not walk.own_token:
+                    return
                 walk.stands = walk.next()
                 if walk.stands is None:
                     return
@@ -134,4 +152,5 @@ class Make:
                     self._queue.append(walk)
                 return
             walk.stands = None
+            walk.running += 1
             self._release(job)

@@ -1,0 +1,24 @@
+"""Recordings and graphs made up for tests of the simulator."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from dgcc.master.recording import RecordedJob, Recording
+from dgcc.simulate.graph import Graph, graph_of
+
+RECORDINGS = Path(__file__).with_name("recordings")
+_BLANK = RecordedJob(1, "/p", "t", "CC", True, (), 0, 0, 0, "", 1.0, 1.0, 0, 0, 0)
+
+
+def recording(*jobs: dict[str, object], home: int = 2) -> Recording:
+    """A recording of jobs, numbered from 1 in their order, each a dict of what is not as usual: remote, 1 s, alone."""
+    made = [
+        replace(_BLANK, **{"id": number, "order": number - 1, "target": f"t{number}", **job})  # type: ignore[arg-type]
+        for number, job in enumerate(jobs, 1)
+    ]
+    return Recording(tuple(made), home=home)
+
+
+def graph(*jobs: dict[str, object]) -> Graph:
+    """The same as a graph."""
+    return graph_of(recording(*jobs))
