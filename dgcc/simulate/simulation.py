@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dgcc.master.home import HomeSlots
-from dgcc.master.overseer import Action, GoHome, Send, Withdraw
+from dgcc.master.overseer import Action, GoHome, Host, Overseer, Send, Withdraw
 from dgcc.simulate.bound import Bound, bound_of
 from dgcc.simulate.clock import Clock
 from dgcc.simulate.farm import Farm
 from dgcc.simulate.graph import Graph
 from dgcc.simulate.make import Make
-from dgcc.simulate.present import Host, Present
 from dgcc.simulate.setting import LATE_S, LEASE_S, Fault, Setting
 from dgcc.simulate.wants import wants_of
 
@@ -65,8 +64,9 @@ class _Simulation:
         self._farm = Farm(graph, setting, self._clock, self._on_result)
         self._make = Make(graph, setting.window, self._released)
         self._home = HomeSlots(setting.home, self._start_home, self._above)
-        self._wants = wants_of(graph, setting)
-        self._overseer = Present(now=0.0, grace_s=_GRACE_S, job_s=_JOB_S, prefetch=setting.prefetch)
+        self._overseer = Overseer(now=0.0, grace_s=_GRACE_S, job_s=_JOB_S, prefetch=setting.prefetch)
+        self._expected, self._wants = wants_of(graph, setting)
+        self._overseer.ahead_s = sum(self._expected)
         self._timer: float | None = None
         self._fallbacks: list[tuple[str, str]] = []
         self._last_end = 0.0
@@ -99,13 +99,14 @@ class _Simulation:
 
     def _released(self, job: int) -> None:
         self._home.seen(job)
+        self._overseer.ahead_s = max(0.0, self._overseer.ahead_s - self._expected[job])
         if self._graph.jobs[job].remote:
             self._tell(self._overseer.ready, job, want=self._wants[job])
         else:
             self._home.ask(job, job)
 
     def _above(self, job: int) -> int:
-        """In place of the process tree: here a job's process id is its number, and 1 the first make's... """
+        """In place of the process tree: a job's process id is its place, and what is above it the process above."""
         above = self._graph.above[job]
         return -1 if above is None else above
 

@@ -3,27 +3,37 @@
 import math
 import random
 
+from dgcc.master.overseer import Want
+from dgcc.master.plan.planned import Plan
+from dgcc.master.priorities import priorities
 from dgcc.simulate.graph import Graph
-from dgcc.simulate.paths import longest_paths
-from dgcc.simulate.present import Want
 from dgcc.simulate.setting import Setting
 
 
-def wants_of(graph: Graph, setting: Setting) -> list[Want]:
-    """Return what is known of each job, by its place.
+class _Edges(Plan):
+    """A plan of which nothing is known but who awaits whom."""
+
+    def __init__(self, awaited: tuple[tuple[int, ...], ...]) -> None:
+        super().__init__()
+        self.__dict__["edges"] = awaited
+
+
+def wants_of(graph: Graph, setting: Setting) -> tuple[list[float], list[Want]]:
+    """Return by the jobs' places how long each is expected to take, and what the Overseer is told of it.
 
     With a noise of n, each expectation is the truth times a factor between 1/(1+n) and 1+n, evenly spread by logarithm.
+    Where nothing is known all count the same: the path that has most jobs comes first.
     """
     if not setting.by_path:
-        return [Want()] * len(graph)
+        return [0.0] * len(graph), [Want()] * len(graph)
     chance = random.Random(setting.seed)
     spread = math.log1p(setting.noise)
-    if setting.known:
-        expected = [s * math.exp(chance.uniform(-spread, spread)) if spread else s for s in graph.seconds]
-    else:
-        expected = [1.0] * len(graph)  # all alike: the path that counts most jobs comes first
-    paths = longest_paths(graph.awaited, expected)
-    return [
+    expected = [s * math.exp(chance.uniform(-spread, spread)) if spread else s for s in graph.seconds]
+    if not setting.known:
+        expected = [1.0] * len(graph)
+    paths = priorities(_Edges(graph.awaited), expected)
+    wants = [
         Want(path, own if setting.known else 0.0, job.max_rss if setting.known else 0, repeatable=job.remote)
         for path, own, job in zip(paths, expected, graph.jobs, strict=True)
     ]
+    return expected, wants

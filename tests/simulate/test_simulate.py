@@ -58,7 +58,7 @@ def test_one_slot_does_one_after_another() -> None:
 def test_time_on_the_way() -> None:
     # Order 0.5 s, asking for the input 0.5, 10 bytes in 1 s and 0.5, the job itself 1 s, 5 bytes in 0.5 s and 0.5 s.
     outcome = simulate(graph({"bytes_in": 10, "bytes_out": 5}), replace(ONE, latency_s=0.5, bandwidth=10.0))
-    assert outcome.makespan == pytest.approx(5.0)
+    assert outcome.makespan == pytest.approx(4.5)
 
 
 def test_speeds_and_chains_in_the_bound() -> None:
