@@ -26,13 +26,13 @@ _MOST_SLOTS = 4096
 class Tally:
     """What one slave did in this build, for the report."""
 
-    slots: int = 0
     jobs: int = 0
     cpu_s: float = 0.0
     lost: bool = False  # and not come back
     losses: int = 0
     failures: Counter[str] = field(default_factory=Counter)  # by kind, see failures.py
     trouble: str = ""  # the last of them that was the slave's
+    slots: int = 0
 
     def add(self, failure: Failure) -> None:
         """Count a failure."""

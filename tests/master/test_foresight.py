@@ -25,7 +25,8 @@ def plan() -> Plan:
     needs = {(ROOT, b"prog"): (b"a.o", b"b.o"), (ROOT, b"a.o"): (b"a.h",)}
     commands = [(b"a.h", b"gen a.h"), (b"a.o", CC % b"a"), (b"a.o", b"check a.o"), (b"b.o", CC % b"b"),
                 (b"prog", b"cc -o prog")]  # fmt: skip
-    return Plan(tuple(PlannedJob(ROOT, *each) for each in commands), needs)
+    by_make = {(0, target): found for (_, target), found in needs.items()}
+    return Plan(tuple(PlannedJob(ROOT, *each) for each in commands), needs, by_make)
 
 
 def history(memory: Memory) -> None:

@@ -12,7 +12,7 @@ from dgcc.master.priorities import priorities
 def plan_of(graph: dict[int, list[int]], lines: int = 1) -> Plan:
     needs = {(b"/p", b"%d" % n): tuple(b"%d" % m for m in graph[n]) for n in graph}
     jobs = tuple(PlannedJob(*key, b"run %d" % line, prerequisites=needs[key]) for key in needs for line in range(lines))
-    return Plan(jobs, needs)
+    return Plan(jobs, needs, {(0, target): found for (_, target), found in needs.items()})
 
 
 def oracle(plan: Plan, took: list[float]) -> list[float]:
