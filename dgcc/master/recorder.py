@@ -27,7 +27,7 @@ def record(jobs: Iterable[Job], plan: Plan | None, *, command: Sequence[str], sl
     ended = sorted((job for job in jobs if job.state in _ENDED), key=_released)
     makes: dict[tuple[int, int], int] = {}
     for job in ended:
-        makes.setdefault((job.make, job.above), len(makes))
+        makes.setdefault(_make(job), len(makes))
     awaited = _edges(ended, plan)
     _one_make_after_another(ended, awaited)
     own = _own_times(ended)
@@ -37,7 +37,7 @@ def record(jobs: Iterable[Job], plan: Plan | None, *, command: Sequence[str], sl
             RecordedJob(
                 id=job.id, directory=os.fsdecode(job.directory), target=os.fsdecode(job.target), label=job.command,
                 remote=job.verdict, prerequisites=tuple(awaited[job.id]), above=job.above if job.above in known else 0,
-                make=makes[job.make, job.above], order=order, ran=job.ran if job.remote else "",
+                make=makes[_make(job)], order=order, ran=job.ran if job.remote else "",
                 wall_s=round(job.wall_s if job.remote else own[job.id], 6),
                 cpu_s=round(job.cpu_s, 6) if job.remote else 0.0, max_rss=job.max_rss if job.remote else 0,
                 bytes_in=job.bytes_in if job.remote else 0, bytes_out=job.bytes_out if job.remote else 0,
@@ -49,6 +49,11 @@ def record(jobs: Iterable[Job], plan: Plan | None, *, command: Sequence[str], sl
                  "cpus": os.cpu_count() or 1},
         command=tuple(command), slots=dict(slots), home=home, wall_s=round(wall_s, 6),
     )  # fmt: skip
+
+
+def _make(job: Job) -> tuple[int, int]:
+    """What tells makes apart: the recipe above, and the process where there is one. The build's own is one."""
+    return job.above, job.make if job.above else 0
 
 
 def _released(job: Job) -> float:
@@ -94,7 +99,7 @@ def _one_make_after_another(ended: Sequence[Job], awaited: dict[int, list[int]])
     """Make the jobs of a make await those of another that the same recipe had run to its end before."""
     makes: defaultdict[tuple[int, int], list[Job]] = defaultdict(list)
     for job in ended:
-        makes[job.above, job.make].append(job)
+        makes[_make(job)].append(job)
     last: dict[int, tuple[float, list[Job]]] = {}  # by the recipe above: the make before, and its end
     for (above, _), jobs in makes.items():
         before = last.get(above)

@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
                    help="one slave; repeatable, instead of --slots and --slaves, or besides")
     p.add_argument("--home", type=int, metavar="N", help="recipes at home at once (default: as recorded)")
     p.add_argument("--window", type=int, metavar="N",
-                   help="make's -j (default: twice the slots, and 64 at least)")
+                   help="make's -j (default: 512, and twice the slots at least)")
     p.add_argument("--prefetch", type=int, default=1, metavar="N",
                    help="jobs that wait on a slave besides those that run (default: 1)")
     p.add_argument("--cpu", action="store_true",
@@ -81,7 +81,7 @@ def setting_of(args: argparse.Namespace, home: int) -> Setting:
     return Setting(
         whole,
         home=home if args.home is None else args.home,
-        window=max(64, 2 * sum(s.slots for s in whole)) if args.window is None else args.window,
+        window=max(512, 2 * sum(s.slots for s in whole)) if args.window is None else args.window,
         prefetch=args.prefetch,
         latency_s=args.latency / 1e3,
         bandwidth=args.bandwidth * 1e6,

@@ -63,7 +63,7 @@ class _Simulation:
         self._clock = Clock()
         self._farm = Farm(graph, setting, self._clock, self._on_result)
         self._make = Make(graph, setting.window, self._released)
-        self._home = HomeSlots(setting.home, self._start_home, self._above)
+        self._home = HomeSlots(setting.home, self._start_home, parent=self._above)
         self._overseer = Overseer(now=0.0, grace_s=_GRACE_S, job_s=_JOB_S, prefetch=setting.prefetch)
         self._expected, self._wants = wants_of(graph, setting)
         self._overseer.ahead_s = sum(self._expected)

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import farmkit
 import pytest
-from farmkit import Farm, differing, snapshot
+from farmkit import BIN, Farm, differing, snapshot
+
+from dgcc.master.recording import read
+from dgcc.simulate.evaluate import farm as simulated
+from dgcc.simulate.graph import graph_of
+from dgcc.simulate.simulation import simulate
 
 
 def write(place: Path, files: dict[str, str]) -> None:
@@ -282,3 +287,39 @@ def test_ctrl_c_ends_everything_at_once(two: Farm, project: Path):
     assert built.code == -signal.SIGINT
     assert farmkit.processes_with(str(project)) == []
     assert not [p for p in farmkit.processes_with("sleep") if "77" in p]
+
+
+def test_what_ran_is_recorded_and_can_be_replayed(two: Farm, project: Path, tmp_path: Path) -> None:
+    write(project, {
+        "Makefile": "all: prog sub\nprog: a.o b.o\n\tcc -o $@ a.o b.o\n\t@touch $@\n"
+                    "sub:\n\t@$(MAKE) --no-print-directory -f sub.mk lib.a\n.PHONY: sub\n",
+        "sub.mk": "lib.a: c.o d.o\n\tar rc $@ c.o d.o\n",
+        "a.c": "int main(void) { return 0; }\n",
+        **{f"{name}.c": f"int {name};\n" for name in "bcd"},
+    })  # fmt: skip
+    file = tmp_path / "build.jsonl.gz"
+    built = two.master(project, "--local-jobs", "3", "--record", str(file))
+    assert built.code == 0 and built.jobs["remote"] == 4, built.err
+    recording = read(file)
+    assert recording.command[0] == "make" and recording.home == 3 and set(recording.slots.values()) == {1}
+    assert len(recording.jobs) == built.jobs["remote"] + built.jobs["local"]
+    targets = {job.id: job.target for job in recording.jobs}
+    by_target = {target: [job for job in recording.jobs if job.target == target] for target in targets.values()}
+    for name in "abcd":
+        (each,) = by_target[f"{name}.o"]
+        assert each.remote and each.ran in ("a", "b") and each.wall_s > 0 and each.cpu_s > 0 and each.max_rss > 1 << 20
+        assert each.bytes_out > 100 and each.directory == str(project)
+    (sub,), (lib,), (link, touch) = (by_target[target] for target in ("sub", "lib.a", "prog"))
+    assert not link.remote and link.wall_s > 0 and not link.ran
+    assert [targets[need] for need in link.prerequisites] == ["a.o", "b.o"] and touch.prerequisites == (link.id,)
+    assert [targets[need] for need in lib.prerequisites] == ["c.o", "d.o"]
+    assert lib.above == by_target["c.o"][0].above == sub.id and lib.make != sub.make
+    outcome = simulate(graph_of(recording), simulated(4, 64))
+    assert 0 < outcome.bound.seconds <= outcome.makespan < recording.wall_s and not outcome.fallbacks
+
+
+def test_a_recording_that_has_no_place_is_refused_before_make_starts(project: Path) -> None:
+    command = [str(BIN / "dgcc-master"), "--record", str(project / "none" / "r"), "all"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr == f"dgcc: --record {project}/none/r: its directory does not exist or cannot be written\n"
