@@ -26,6 +26,7 @@ from dgcc.master.overseer import Overseer
 from dgcc.master.plan.planner import Planner
 from dgcc.master.preparation import Preparation
 from dgcc.master.presence import Presence
+from dgcc.master.progress import Progress
 from dgcc.master.reception import Reception
 from dgcc.master.registry import SlaveRegistry
 from dgcc.master.report import Report
@@ -34,6 +35,7 @@ from dgcc.master.shipping import Shipping
 from dgcc.master.status import Figures
 from dgcc.master.supplies import Supplies
 from dgcc.master.terminal import Terminal
+from dgcc.master.timeleft import time_left
 from dgcc.master.trees import Trees
 from dgcc.master.verdict.rules import Rules
 from dgcc.master.want import Want
@@ -111,7 +113,7 @@ class Build:
                 return 0  # a signal came first, and tells how to end
             self._driver = start_driver(options.driver, options.arguments, clients.path, RELEASED, _on_tty(), files)
             work = [self._read_trees(), self._join_farm(), self._plan(), self._tick(),
-                    self._foresight.read(self._thread("history"))]  # fmt: skip
+                    self._foresight.read(self._thread("history")), self._look_ahead()]  # fmt: skip
             if self._driver.terminal is not None:
                 self._terminal = Terminal(self._driver.terminal, 1)
                 work.append(self._terminal.show(self._figures))
@@ -150,7 +152,9 @@ class Build:
         supplies = Supplies(self._trees, preparation, self._lacked)
         orders = Orders(loop, self._registry, self._trees, options.rules, self._window)
         self._foresight = Foresight(options.roots[0], self._reconsider)
-        jobs = JobList(self._foresight.ended)
+        self._progress = Progress(self._foresight, lambda: self._registry.slots, options.local_jobs,
+                                  lambda job: self._dispatcher.waits(job), now)  # fmt: skip
+        jobs = JobList(self._progress.moved, self._foresight.moved)
         self._dispatcher = Dispatcher(jobs, self._trees, options.rules, options.local_jobs, self._note)
         if options.compare:
             from dgcc.master.comparison import Comparison  # only here: what it needs takes long to load
@@ -247,6 +251,18 @@ class Build:
                 except Exception as error:
                     self._no_travel(error)
 
+    async def _look_ahead(self) -> None:
+        """Find, again and again, how much time is left: not in more than a fiftieth of the time."""
+        thread = self._thread("progress")
+        pause = 0.25
+        while True:
+            await asyncio.sleep(pause)
+            now = time.monotonic()
+            rest = self._progress.rest(now)
+            if rest is not None:
+                self._progress.tell(now, await self._loop.run_in_executor(thread, time_left, rest))
+            pause = min(max(pause, 1.0, 50 * (time.monotonic() - now)), 60.0)
+
     def _remember(self) -> None:
         """Keep for later builds what jobs lacked, what became of each, and what it took."""
         self._lacked.save()
@@ -258,7 +274,7 @@ class Build:
     def _figures(self) -> Figures:
         jobs, dispatcher = self._dispatcher.jobs, self._dispatcher
         return Figures(jobs.ended, jobs.total, dispatcher.running_remote, dispatcher.running_home,
-                       len(self._registry), self._shipping.fetching)  # fmt: skip
+                       len(self._registry), self._shipping.fetching, *self._progress.now(time.monotonic()))  # fmt: skip
 
     def _count_sent(self, count: int) -> None:
         self._loop.call_soon_threadsafe(self._add_sent, count)
@@ -277,6 +293,7 @@ class Build:
         report.remote, report.local, report.failed = dispatcher.outcome()
         report.fallbacks = dispatcher.fallbacks
         report.comparison = dispatcher.comparison
+        report.progress = self._progress.samples
         report.slaves = self._registry.tallies
         usage = resource.getrusage(resource.RUSAGE_SELF)
         report.master_cpu_s = usage.ru_utime + usage.ru_stime

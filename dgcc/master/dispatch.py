@@ -59,6 +59,10 @@ class Dispatcher:
         """Jobs that run on this machine, those left out that only wait for others."""
         return self._home.running
 
+    def waits(self, job: Job) -> bool:
+        """Whether a job that runs at home only waits for others, as a sub-make does."""
+        return self._home.waited(job.id)
+
     # ---- from clients ----------------------------------------------------------------------------------------
 
     def on_request(self, client: Client, request: Request) -> None:

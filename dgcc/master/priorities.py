@@ -5,16 +5,21 @@ from collections.abc import Sequence
 from dgcc.master.plan.planned import Plan
 
 
-def priorities(plan: Plan, expected: Sequence[float]) -> list[float]:
-    """Return for each planned job, by its place, the longest path that begins with it, itself included; seconds.
-
-    `expected` says how long each should take. Takes time in proportion to jobs and edges, whatever the graph's depth;
-    where prerequisites form a circle, it is cut somewhere.
-    """
-    heirs: list[list[int]] = [[] for _ in plan.edges]  # the jobs that await this one
+def heirs_of(plan: Plan) -> tuple[tuple[int, ...], ...]:
+    """Return for each planned job, by its place, the places of those that await it."""
+    heirs: list[list[int]] = [[] for _ in plan.edges]
     for place, awaited in enumerate(plan.edges):
         for earlier in awaited:
             heirs[earlier].append(place)
+    return tuple(map(tuple, heirs))
+
+
+def priorities(heirs: Sequence[Sequence[int]], expected: Sequence[float]) -> list[float]:
+    """Return for each planned job, by its place, the longest path that begins with it, itself included; seconds.
+
+    heirs: see `heirs_of`. expected: how long each should take. Takes time in proportion to jobs and edges, whatever
+    the graph's depth; where prerequisites form a circle, it is cut somewhere.
+    """
     longest = [0.0] * len(heirs)  # on the way only: what leads back into a circle counts for nothing
     looked = [0] * len(heirs)  # how many heirs have been looked at
     entered = [False] * len(heirs)

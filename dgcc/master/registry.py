@@ -85,6 +85,7 @@ class SlaveRegistry:
 
     def __init__(self) -> None:
         self._links: dict[int, SlaveLink] = {}
+        self.slots = 0  # of all of them
         self.tallies: dict[str, Tally] = {}  # by name, of every slave that was ever here
 
     def __iter__(self) -> Iterator[SlaveLink]:
@@ -118,6 +119,7 @@ class SlaveRegistry:
         tally.lost = False
         link = SlaveLink(secrets.randbits(63), info, ref, bulk, now + deadlines().lease, tally)
         self._links[link.lease] = link
+        self.slots += info.slots
         return link
 
     def renew(self, lease: int, now: float) -> SlaveLink:
@@ -132,6 +134,7 @@ class SlaveRegistry:
         """Forget a slave; `lost` marks it so in the report."""
         link = self._links.pop(lease, None)
         if link is not None:
+            self.slots -= link.info.slots
             link.tally.lost = lost
             link.tally.losses += lost
             link.close()

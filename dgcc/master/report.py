@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dgcc.master.progress import Sample
 from dgcc.master.registry import Tally
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Report:
     client_cpu_s: float = 0.0
     bytes_sent: int = 0
     bytes_received: int = 0
+    progress: list[Sample] = field(default_factory=list)
 
     def as_json(self) -> str:
         """The report as a JSON document; see the README for its keys."""
@@ -70,6 +72,10 @@ class Report:
                 "client_cpu_s": round(self.client_cpu_s, 3),
                 "bytes_sent": self.bytes_sent,
                 "bytes_received": self.bytes_received,
+                "progress": [
+                    {"at_s": round(s.at_s, 2), "percent": round(s.percent, 1), "left_s": round(s.left_s, 2)}
+                    for s in self.progress
+                ],
                 **figures,
             },
             indent=2,
