@@ -7,6 +7,7 @@ import resource
 import secrets
 import signal as signals
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from dgcc.master.progress import Progress
 from dgcc.master.reception import Reception
 from dgcc.master.registry import SlaveRegistry
 from dgcc.master.report import Report
+from dgcc.master.retrospect import look_back
 from dgcc.master.servants import Gate
 from dgcc.master.shipping import Shipping
 from dgcc.master.status import Figures
@@ -294,6 +296,10 @@ class Build:
         report.fallbacks = dispatcher.fallbacks
         report.comparison = dispatcher.comparison
         report.progress = self._progress.samples
+        foreseen, ended = self._foresight.foreseen, time.monotonic()
+        report.retrospect = look_back(dispatcher.jobs, ended - wall_s, ended, self._registry.most_slots,
+                                      foreseen.heirs if foreseen is not None else (),
+                                      self._foresight.places())  # fmt: skip
         report.slaves = self._registry.tallies
         usage = resource.getrusage(resource.RUSAGE_SELF)
         report.master_cpu_s = usage.ru_utime + usage.ru_stime
@@ -331,7 +337,8 @@ class Build:
 
     def print_summary(self, write: Any) -> None:
         """Say at the end what happened. Raises what `write` raises."""
-        for text in self._report.summary():
+        blocks = (getattr(sys.stderr, "encoding", "") or "").lower().startswith("utf")
+        for text in self._report.summary(blocks):
             write(f"dgcc: {text}\n")
 
     def write_report(self) -> None:

@@ -155,6 +155,10 @@ class Foresight:
         found = self._released.get(job.id)
         return None if found is None else found.place
 
+    def places(self) -> dict[int, int]:
+        """The places in the plan of all released jobs that have one, by job."""
+        return {number: found.place for number, found in self._released.items() if found.place is not None}
+
     def remember(self) -> None:
         """Leave word for later builds; nothing is raised."""
         done = [found for found in self._released.values() if found.job.state is State.DONE]

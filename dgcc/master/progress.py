@@ -12,8 +12,8 @@ from dgcc.master.foresight import Foreseen, Foresight
 from dgcc.master.joblist import END, Job, State
 from dgcc.master.timeleft import HOME, REMOTE, Item, Pool, Rest
 
-_DOUBT_S = 2.0  # slot seconds for which slots are taken to be as fast as a guess
-_MEMORY = 50  # jobs, or four times the slots: what the present speed is taken from
+_DOUBT_S = 1.0  # slot seconds for which slots are taken to be as fast as a guess
+_MEMORY = 20  # jobs, or four times the slots: what the present speed is taken from
 _LATE = 0.2  # of what a job has run beyond its expectation, what is still to come
 _KNOWN = 0.5  # of a plan's work, what must be known from history for the time left to be told
 _MOST_SAMPLES = 64
@@ -144,8 +144,8 @@ class Progress:
             return None
         if self._foreseen is None:
             self._take_plan(foreseen)
-        if not self._sure:
-            return None
+        if not self._sure or not (self._slots() or self._paces[HOME].time_s):
+            return None  # with no slave yet, nobody knows where jobs will run
         self._sort_kinds(foreseen)
         remote = self._paces[REMOTE].speed(1.0, self._running(REMOTE, now))
         # What slows the farm may slow this machine, too.

@@ -86,6 +86,7 @@ class SlaveRegistry:
     def __init__(self) -> None:
         self._links: dict[int, SlaveLink] = {}
         self.slots = 0  # of all of them
+        self.most_slots = 0  # at a time, so far
         self.tallies: dict[str, Tally] = {}  # by name, of every slave that was ever here
 
     def __iter__(self) -> Iterator[SlaveLink]:
@@ -120,6 +121,7 @@ class SlaveRegistry:
         link = SlaveLink(secrets.randbits(63), info, ref, bulk, now + deadlines().lease, tally)
         self._links[link.lease] = link
         self.slots += info.slots
+        self.most_slots = max(self.most_slots, self.slots)
         return link
 
     def renew(self, lease: int, now: float) -> SlaveLink:
