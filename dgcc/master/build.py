@@ -53,6 +53,7 @@ _TICK_S = 0.5
 _GRACE_OWN_SLAVE_S = 15.0
 _GRACE_S = 3.0
 _INTERRUPT_PATIENCE_S = 0.3
+_FAREWELL_S = 0.3  # what a build takes after its last job
 
 log = logging.getLogger(__name__)
 
@@ -262,7 +263,8 @@ class Build:
             now = time.monotonic()
             rest = self._progress.rest(now)
             if rest is not None:
-                self._progress.tell(now, await self._loop.run_in_executor(thread, time_left, rest))
+                left_s = await self._loop.run_in_executor(thread, time_left, rest)
+                self._progress.tell(now, left_s + _FAREWELL_S)
             pause = min(max(pause, 1.0, 50 * (time.monotonic() - now)), 60.0)
 
     def _remember(self) -> None:

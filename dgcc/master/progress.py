@@ -76,6 +76,7 @@ class Progress:
         self._open: dict[int, Job] = {}  # released, not ended
         self._sent: dict[int, None] = {}  # that wait on a slave
         self._in_slot: tuple[dict[int, _Slot], dict[int, _Slot]] = ({}, {})  # by pool
+        self._under_way = False  # a slave has brought a job to its end
         self._paces = (_Pace(), _Pace())
         self._ran: tuple[Counter[str], Counter[str]] = (Counter(), Counter())  # kinds of commands, by pool
         self._foreseen: Foreseen | None = None
@@ -118,6 +119,11 @@ class Progress:
         self._in_slot[pool][job.id] = _Slot(now, expected.wall_s, expected.known)
 
     def _leave(self, pool: int, job: Job, now: float, well: bool) -> None:
+        if pool == REMOTE and well and not self._under_way:
+            # Only now slaves are known to have the toolchain: none of the first jobs ran before this one did.
+            self._under_way = True
+            for first in self._in_slot[REMOTE].values():
+                first.began = max(first.began, now - job.wall_s)
         slot = self._in_slot[pool].pop(job.id, None)
         if well:
             self._ran[pool][self._foresight.kind(job)] += 1
@@ -160,7 +166,7 @@ class Progress:
                 if place >= 0:
                     held.append(Item(0.0, HOME, place, behind))
             elif slot is not None:
-                done = (now - slot.began) * speeds[pool]
+                done = (now - slot.began) * speeds[pool] if pool == HOME or self._under_way else 0.0
                 running.append(Item(max(slot.work - done, _LATE * done), pool, place, behind))
             else:
                 waiting.append(Item(self._foresight.expected(job).wall_s, pool, place, behind))
@@ -169,6 +175,8 @@ class Progress:
                     tuple(waiting), tuple(held), pools)  # fmt: skip
 
     def _running(self, pool: int, now: float) -> list[tuple[float, float]]:
+        if pool == REMOTE and not self._under_way:
+            return []
         return [(slot.work, now - slot.began) for slot in self._in_slot[pool].values() if slot.known]
 
     def _take_plan(self, foreseen: Foreseen) -> None:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgcc.master.home import HEAVY, MOST_PASSED, HomeSlots, parent_of
@@ -110,6 +110,7 @@ def test_a_heavy_recipe_is_not_passed_without_end():
     assert len(light) == MOST_PASSED + 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 12), st.integers(0, 12 << 30))), st.integers(1, 3))
 def test_whatever_comes_somebody_runs_and_all_get_their_turn(steps, limit):
     need = {job: memory for _, job, memory in steps}
@@ -124,7 +125,7 @@ def test_whatever_comes_somebody_runs_and_all_get_their_turn(steps, limit):
         assert len(machine.running) <= limit
         assert machine.running or len(machine.started) == len(asked)
         heavy = [each for each in machine.running if need[each] >= HEAVY]
-        assert len(machine.running) == 1 or sum(need[each] for each in heavy) <= 10 << 30
+        assert len(heavy) <= 1 or sum(need[each] for each in heavy) <= 10 << 30
     while machine.running:
         machine.end(min(machine.running))
     assert sorted(machine.started) == sorted(asked)

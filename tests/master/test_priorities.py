@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgcc.master.plan.planned import Plan, PlannedJob
@@ -35,6 +35,7 @@ def graphs(draw: st.DrawFn) -> dict[int, list[int]]:
     return {n: edges[n] for n in draw(st.permutations(range(count)))}
 
 
+@settings(deadline=None)
 @given(graphs(), st.integers(1, 2), st.integers(0, 2**32))
 def test_priorities_are_the_longest_paths(graph: dict[int, list[int]], lines: int, seed: int) -> None:
     plan = plan_of(graph, lines)

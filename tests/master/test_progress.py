@@ -5,7 +5,7 @@ import random
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgcc.master.durations import Run
@@ -136,6 +136,17 @@ def test_what_is_told_comes_true(slots: int, slower: float):
     assert len(wrong) <= all_ * 0.1, wrong
 
 
+def test_the_first_jobs_are_not_taken_for_slow_while_slaves_fetch_the_toolchain():
+    build = Build({b"%d.o" % n: 1.0 for n in range(100)}, {}, 10, 1.0, 1)
+    jobs = [build.release(b"%d.o" % n) for n in range(10)]
+    for job in jobs:
+        build.begin(job, REMOTE)
+    assert time_left(build.progress.rest(9.0)) == pytest.approx(10)
+    jobs[0].wall_s = 1.0
+    build.jobs.move(jobs[0], State.DONE, "", 10.0)
+    assert time_left(build.progress.rest(10.0)) == pytest.approx(9, abs=0.5)
+
+
 def test_little_is_told_where_little_is_known():
     build = Build(*shapes(random.Random(1), 20), 4, 1.0, 1)
     assert build.progress.now(0.0) == (None, 0.0)
@@ -177,6 +188,7 @@ def test_the_rest_is_played_through():
                           missing=[0, 1, 1])) == 4  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 10), st.integers(0, 1)), max_size=12), st.integers(1, 3), st.integers(1, 3))
 def test_the_rest_takes_no_less_than_it_must_and_no_more_than_one_after_the_other(jobs, remote, home):
     planned = [Item(work, pool, place) for place, (work, pool) in enumerate(jobs)]

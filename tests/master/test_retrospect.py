@@ -1,7 +1,7 @@
 """Looking back on a build: slots in use, the slowest jobs, the longest path, bars."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgcc.master.joblist import Job, State
@@ -21,6 +21,7 @@ def test_slots_in_use_over_time():
     assert past.used == pytest.approx([2.0 if 5 <= part < 15 else 1.0 for part in range(PARTS)])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-5, 200), st.floats(0, 50)), max_size=20), st.floats(0.1, 100))
 def test_use_is_never_more_than_there_were_jobs(spans, length):
     used = look_back([job(n, *span) for n, span in enumerate(spans)], 0.0, length, 4, (), {}).used
