@@ -177,7 +177,10 @@ class Progress:
     def _running(self, pool: int, now: float) -> list[tuple[float, float]]:
         if pool == REMOTE and not self._under_way:
             return []
-        return [(slot.work, now - slot.began) for slot in self._in_slot[pool].values() if slot.known]
+        return [
+            (slot.work, now - slot.began) for number, slot in self._in_slot[pool].items()
+            if slot.known and not (pool == HOME and self._waits(self._open[number]))
+        ]  # fmt: skip
 
     def _take_plan(self, foreseen: Foreseen) -> None:
         self._foreseen = foreseen

@@ -198,3 +198,21 @@ def test_a_larger_tree(tmp_path: Path) -> None:
     assert len(plan) == 508
     assert len(plan.edges[-1]) == 500
     assert set(targets(plan)) == set(build(tmp_path, "-j4"))
+
+
+def test_a_line_that_runs_another_make_stands_for_its_end(tmp_path: Path) -> None:
+    top = "prog: sub\n\tcat sub/out > $@\nsub: first\n\t$(MAKE) -C sub\nfirst:\n\ttouch $@\n.PHONY: sub\n"
+    sub = "out: a b\n\tcat a b > out\na b:\n\ttouch $@\n"
+    kbuild = sub.replace("$@\n", "$@\n", 1)
+    for flags in ("", "MAKEFLAGS += --no-print-directory\n"):
+        write(tmp_path, {"Makefile": flags + top, "sub/Makefile": kbuild})
+        plan = plan_of(tmp_path)
+        place = {job.target: number for number, job in enumerate(plan.jobs)}
+        waits = {target: {plan.jobs[each].target for each in plan.edges[number]} for target, number in place.items()}
+        assert {plan.jobs[a].target: plan.jobs[b].target for a, b in plan.within.items()} == {
+            b"out": b"sub", b"a": b"sub", b"b": b"sub"}
+        assert waits == {b"first": set(), b"a": {b"first"}, b"b": {b"first"}, b"out": {b"a", b"b"},
+                         b"sub": {b"first", b"out"}, b"prog": {b"sub"}}  # fmt: skip
+        build(tmp_path)
+        for made in ("first", "sub/a", "sub/b", "sub/out", "prog"):
+            (tmp_path / made).unlink()

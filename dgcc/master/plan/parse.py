@@ -46,6 +46,7 @@ class _Due:
     line: int
     commands: list[bytes] = field(default_factory=list)
     directory: bytes | None = None
+    within: "tuple[_Due, int] | None" = None  # the target, and which of its commands, that ran this make
 
 
 @dataclass(slots=True)
@@ -114,13 +115,21 @@ class _Reader:
     def plan(self) -> Plan:
         self._assign(0, self.frames[0].directory, None)
         jobs = []
+        places: dict[tuple[int, int], int] = {}  # of each due target's commands
         for due in self.due:
             directory = due.directory or self.frames[0].directory
             needs = self.prerequisites.get((directory, due.target), ())
-            for command in due.commands:
+            for number, command in enumerate(due.commands):
                 if command.strip() not in (b"", b":"):  # make runs nothing for it
+                    places[id(due), number] = len(jobs)
                     jobs.append(PlannedJob(directory, due.target, command, due.makefile, due.line, needs))
-        return Plan(tuple(jobs), self.prerequisites)
+        within = {}
+        for due in self.due:
+            above = None if due.within is None else places.get((id(due.within[0]), due.within[1]))
+            if above is not None:
+                found = (places.get((id(due), number)) for number in range(len(due.commands)))
+                within.update({place: above for place in found if place is not None})
+        return Plan(tuple(jobs), self.prerequisites, within)
 
     def _name(self, name: bytes) -> bytes:
         return self.names.setdefault(name, name)
@@ -143,7 +152,15 @@ class _Reader:
         elif len(self.frames) > 1:
             frame = self.frames.pop()
             self._assign(frame.first, frame.directory, None)
+            self._nest(self.due[frame.first:], frame.resumed)
             self.current = frame.resumed
+
+    def _nest(self, dues: Iterable[_Due], above: _Due | None) -> None:
+        """The last command of `above`, so far, has run the make of these."""
+        if above is not None and above.commands:
+            for due in dues:
+                if due.within is None:
+                    due.within = (above, len(above.commands) - 1)
 
     def _assign(self, first: int, directory: bytes, among: Container[_Place] | None) -> list[_Due]:
         """Give `directory` to the last targets without one, back to `first` or a recipe not `among`."""
@@ -206,7 +223,11 @@ class _Reader:
         frame = self.frames[-1]
         directory = self._name(base.directory or frame.directory)
         own = directory == frame.directory or not base.directory
-        for due in self._assign(frame.first, directory, None if own else base.places):
+        assigned = self._assign(frame.first, directory, None if own else base.places)
+        if not own and assigned:
+            start = next(place for place in range(len(self.due) - 1, -1, -1) if self.due[place] is assigned[-1])
+            self._nest(assigned, self.due[start - 1] if start > frame.first else None)
+        for due in assigned:
             if base.oneshell and len(due.commands) > 1:
                 due.commands = [b"\n".join(due.commands)]
             recipe = base.recipes.get(due.target)

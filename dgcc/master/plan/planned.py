@@ -31,10 +31,14 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """All planned jobs in make's order, and the `prerequisites` of all (directory, target) that it knows."""
+    """All planned jobs in make's order, and the `prerequisites` of all (directory, target) that it knows.
+
+    `within`: of jobs of a make that a recipe starts, by place, the place of the recipe's line.
+    """
 
     jobs: tuple[PlannedJob, ...] = ()
     prerequisites: Mapping[tuple[bytes, bytes], tuple[bytes, ...]] = field(default_factory=dict)
+    within: Mapping[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.jobs)
@@ -60,7 +64,8 @@ class Plan:
 
         The lines of one recipe follow each other; its first line awaits the last lines of its prerequisites,
         where need be through targets without a recipe. A target's circular prerequisites are dropped, as
-        make drops them.
+        make drops them. A line that runs another make stands for that make's end: it awaits all of its jobs, which
+        await what the line's target does.
         """
         through: dict[_Key, tuple[int, ...]] = {}
         awaited: list[tuple[int, ...]] = [()] * len(self.jobs)
@@ -72,7 +77,22 @@ class Plan:
                 found = self._await(key, through)
                 left -= len(found)
                 awaited[places[0]] = found
-        return tuple(awaited)
+        return tuple(self._nested(awaited) if self.within else awaited)
+
+    def _nested(self, awaited: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        before = list(awaited)  # what a make's jobs await is what their line awaited itself
+        inner: dict[int, set[int]] = {}  # the last jobs of each make, by the line that runs it
+        for place, line in self.within.items():
+            inner.setdefault(line, set()).add(place)
+        # Lines come before their makes' jobs, so from the outermost make on.
+        for place, line in sorted(self.within.items()):
+            if not any(self.within.get(each) == line for each in awaited[place]):
+                before[place] = tuple(dict.fromkeys((*awaited[place], *before[line])))
+        result = list(before)
+        for line, places in inner.items():
+            last = places.difference(*(awaited[place] for place in places))
+            result[line] = tuple(dict.fromkeys((*before[line], *sorted(last))))
+        return result
 
     def _await(self, key: _Key, through: dict[_Key, tuple[int, ...]]) -> tuple[int, ...]:
         """Collect the last jobs of the prerequisites of `key`, also `through` those that have none."""
