@@ -8,6 +8,7 @@ import resource
 import secrets
 import signal as signals
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,16 +29,19 @@ from dgcc.master.plan.planned import Plan
 from dgcc.master.plan.planner import Planner
 from dgcc.master.preparation import Preparation
 from dgcc.master.presence import Presence
+from dgcc.master.progress import Progress
 from dgcc.master.reception import Reception
 from dgcc.master.recorder import record
 from dgcc.master.recording import write
 from dgcc.master.registry import SlaveRegistry
 from dgcc.master.report import Report
+from dgcc.master.retrospect import look_back
 from dgcc.master.servants import Gate
 from dgcc.master.shipping import Shipping
 from dgcc.master.status import Figures
 from dgcc.master.supplies import Supplies
 from dgcc.master.terminal import Terminal
+from dgcc.master.timeleft import time_left
 from dgcc.master.trees import Trees
 from dgcc.master.verdict.rules import Rules
 from dgcc.master.want import Want
@@ -54,6 +58,7 @@ _TICK_S = 0.5
 _GRACE_OWN_SLAVE_S = 15.0
 _GRACE_S = 3.0
 _INTERRUPT_PATIENCE_S = 0.3
+_FAREWELL_S = 0.3  # what a build takes after its last job
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +123,7 @@ class Build:
                 return 0  # a signal came first, and tells how to end
             self._driver = start_driver(options.driver, options.arguments, clients.path, RELEASED, _on_tty(), files)
             work = [self._read_trees(), self._join_farm(), self._plan(), self._tick(),
-                    self._foresight.read(self._thread("history"))]  # fmt: skip
+                    self._foresight.read(self._thread("history")), self._look_ahead()]  # fmt: skip
             if self._driver.terminal is not None:
                 self._terminal = Terminal(self._driver.terminal, 1)
                 work.append(self._terminal.show(self._figures))
@@ -157,7 +162,9 @@ class Build:
         supplies = Supplies(self._trees, preparation, self._lacked)
         orders = Orders(loop, self._registry, self._trees, options.rules, self._window)
         self._foresight = Foresight(options.roots[0], self._reconsider)
-        jobs = JobList(self._foresight.ended)
+        self._progress = Progress(self._foresight, lambda: self._registry.slots, options.local_jobs,
+                                  lambda job: self._dispatcher.waits(job), now)  # fmt: skip
+        jobs = JobList(self._progress.moved, self._foresight.moved)
         self._dispatcher = Dispatcher(jobs, self._trees, options.rules, options.local_jobs, self._note)
         if options.compare:
             from dgcc.master.comparison import Comparison  # only here: what it needs takes long to load
@@ -254,6 +261,19 @@ class Build:
                 except Exception as error:
                     self._no_travel(error)
 
+    async def _look_ahead(self) -> None:
+        """Find, again and again, how much time is left: not in more than a fiftieth of the time."""
+        thread = self._thread("progress")
+        pause = 0.25
+        while True:
+            await asyncio.sleep(pause)
+            now = time.monotonic()
+            rest = self._progress.rest(now)
+            if rest is not None:
+                left_s = await self._loop.run_in_executor(thread, time_left, rest)
+                self._progress.tell(now, left_s + _FAREWELL_S)
+            pause = min(max(pause, 1.0, 50 * (time.monotonic() - now)), 60.0)
+
     def _remember(self) -> None:
         """Keep for later builds what jobs lacked, what became of each, and what it took."""
         self._lacked.save()
@@ -265,7 +285,7 @@ class Build:
     def _figures(self) -> Figures:
         jobs, dispatcher = self._dispatcher.jobs, self._dispatcher
         return Figures(jobs.ended, jobs.total, dispatcher.running_remote, dispatcher.running_home,
-                       len(self._registry), self._shipping.fetching)  # fmt: skip
+                       len(self._registry), self._shipping.fetching, *self._progress.now(time.monotonic()))  # fmt: skip
 
     def _count_sent(self, count: int) -> None:
         self._loop.call_soon_threadsafe(self._add_sent, count)
@@ -284,6 +304,11 @@ class Build:
         report.remote, report.local, report.failed = dispatcher.outcome()
         report.fallbacks = dispatcher.fallbacks
         report.comparison = dispatcher.comparison
+        report.progress = self._progress.samples
+        foreseen, ended = self._foresight.foreseen, time.monotonic()
+        report.retrospect = look_back(dispatcher.jobs, ended - wall_s, ended, self._registry.most_slots,
+                                      foreseen.heirs if foreseen is not None else (),
+                                      self._foresight.places())  # fmt: skip
         report.slaves = self._registry.tallies
         usage = resource.getrusage(resource.RUSAGE_SELF)
         report.master_cpu_s = usage.ru_utime + usage.ru_stime
@@ -321,7 +346,8 @@ class Build:
 
     def print_summary(self, write: Any) -> None:
         """Say at the end what happened. Raises what `write` raises."""
-        for text in self._report.summary():
+        blocks = (getattr(sys.stderr, "encoding", "") or "").lower().startswith("utf")
+        for text in self._report.summary(blocks):
             write(f"dgcc: {text}\n")
 
     def write_recording(self) -> None:

@@ -55,6 +55,9 @@ class ClientEvents(Protocol):
     def on_failed(self, pid: int, wait_status: int) -> None:
         """A driver reaped a child that ended badly: a client, before or after its end is seen, or another."""
 
+    def on_usage(self, pid: int, cpu_s: float, memory: int) -> None:
+        """A driver reaped a child that ended well and used much, likewise. memory: bytes, 0 where not known."""
+
 
 class Client(asyncio.Protocol):
     """One recipe that waits for its verdict. `pid` is its process, which becomes a local command's."""
@@ -180,6 +183,8 @@ class Client(asyncio.Protocol):
             events.on_confirmed(self, status)
         elif kind == Kind.FAILED and self.state is ClientState.CONNECTED:
             events.on_failed(*wire.decode_failed(payload))
+        elif kind == Kind.USAGE and self.state is ClientState.CONNECTED:
+            events.on_usage(*wire.decode_usage(payload))
         else:
             raise WireError(f"a frame of kind {kind} from a client that is {self.state.value}")
 

@@ -42,7 +42,7 @@ class Dispatcher:
         self._trees = trees
         self._rules = rules
         self._note = note
-        self._home = HomeSlots(home_limit, self._start_home)
+        self._home = HomeSlots(home_limit, self._start_home, self._memory)
         self._by_pid: dict[int, Job] = {}
         self._early: list[Job] = []  # released before the trees were read
         self._homebound = ""  # why nothing travels, if nothing does
@@ -58,6 +58,10 @@ class Dispatcher:
     def running_home(self) -> int:
         """Jobs that run on this machine, those left out that only wait for others."""
         return self._home.running
+
+    def waits(self, job: Job) -> bool:
+        """Whether a job that runs at home only waits for others, as a sub-make does."""
+        return self._home.waited(job.id)
 
     # ---- from clients ----------------------------------------------------------------------------------------
 
@@ -188,8 +192,14 @@ class Dispatcher:
         now = time.monotonic()
         job.nested = self._home.waited(job.id)
         if not job.remote:
-            job.wall_s, job.cpu_s, job.max_rss = now - job.story[-1][0], 0.0, 0
+            job.wall_s = now - job.story[-1][0]
         self.jobs.move(job, state, why, now)
+
+    def on_usage(self, pid: int, cpu_s: float, memory: int) -> None:
+        """Make has reaped a recipe that ended well, and tells what it used."""
+        job = self._by_pid.get(pid)
+        if job is not None and job.state in (State.HOME, State.DONE) and not job.remote:
+            job.cpu_s, job.max_rss = cpu_s, memory
 
     def _forget(self, job: Job) -> None:
         """Let go of what an ended job was run with: requests hold whole environments."""
@@ -204,10 +214,16 @@ class Dispatcher:
         self.jobs.move(job, State.HOME_READY, why, time.monotonic())
         self._home.ask(job.id, job.work.client.pid)
 
+    def _memory(self, job_id: int) -> int:
+        job = self.jobs.get(job_id)
+        return 0 if job is None else self.foresight.expected(job).memory
+
     def _start_home(self, job_id: int) -> None:
         job = self.jobs.get(job_id)
         assert job is not None
         self.jobs.move(job, State.HOME, "a local slot is free", time.monotonic())
+        if not job.remote:
+            job.cpu_s, job.max_rss = 0.0, 0
         if job.work.failure or job.work.remote_result is not None:
             job.work.client.run_confirm()
         else:

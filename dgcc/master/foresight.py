@@ -14,28 +14,34 @@ from functools import partial
 from dgcc.master.durations import Durations, Run
 from dgcc.master.expectations import Basis, Expectations, Expected, host_of
 from dgcc.master.history import HOME
-from dgcc.master.joblist import Job, State
+from dgcc.master.joblist import END, Job, State
 from dgcc.master.likeness import Likeness, input_size, likeness, text_of
 from dgcc.master.memory import Memory
 from dgcc.master.plan.planned import Plan
-from dgcc.master.priorities import priorities
+from dgcc.master.priorities import heirs_of, priorities
 from dgcc.master.want import Want
 from dgcc.master.work import Work
 
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """A plan with what it is expected to take. By place: commands' digests, expectations, seconds behind each job."""
+    """A plan with what it is expected to take.
+
+    By place: digests of the commands and their kinds, expectations, the seconds behind each job to the build's end, the
+    places of those that await it.
+    """
 
     plan: Plan
     commands: tuple[bytes, ...]
+    kinds: tuple[str, ...]
     expected: tuple[Expected, ...]
     behind: tuple[float, ...]
+    heirs: tuple[tuple[int, ...], ...]
 
 
 def foresee(plan: Plan, expectations: Expectations) -> Foreseen:
     """Estimate all planned jobs, and find the longest path behind each. Not for the loop."""
-    commands, expected = [], []
+    commands, kinds, expected = [], [], []
     for job in plan.jobs:
         like = likeness(job.command)
         found = expectations.of(job.directory, job.target, like.kind, 0, like.command)
@@ -43,10 +49,12 @@ def foresee(plan: Plan, expectations: Expectations) -> Foreseen:
             size = input_size(like, job.directory)
             found = expectations.of(job.directory, job.target, like.kind, size, like.command)
         commands.append(like.command)
+        kinds.append(like.kind)
         expected.append(found)
     own = [each.wall_s for each in expected]
-    behind = tuple(length - mine for length, mine in zip(priorities(plan, own), own, strict=True))
-    return Foreseen(plan, tuple(commands), tuple(expected), behind)
+    heirs = heirs_of(plan.edges)
+    behind = tuple(length - mine for length, mine in zip(priorities(heirs, own), own, strict=True))
+    return Foreseen(plan, tuple(commands), tuple(kinds), tuple(expected), behind, heirs)
 
 
 @dataclass(slots=True)
@@ -121,8 +129,10 @@ class Foresight:
         self._open[job.id] = None
         self._needed.set()
 
-    def ended(self, job: Job) -> None:
-        """A job has ended, in whatever way."""
+    def moved(self, job: Job, before: State) -> None:
+        """A job has gone from one state to another."""
+        if job.state not in END:
+            return
         self._open.pop(job.id, None)
         found = self._released.get(job.id)
         if found is not None and job.state is State.DONE and self._read.is_set():
@@ -136,10 +146,18 @@ class Foresight:
         """What a released job should take."""
         return self._expected(self._released[job.id])
 
+    def kind(self, job: Job) -> str:
+        """What a released job has in common with its like."""
+        return self._released[job.id].like.kind
+
     def place(self, job: Job) -> int | None:
         """The place in the plan of a released job."""
         found = self._released.get(job.id)
         return None if found is None else found.place
+
+    def places(self) -> dict[int, int]:
+        """The places in the plan of all released jobs that have one, by job."""
+        return {number: found.place for number, found in self._released.items() if found.place is not None}
 
     def remember(self) -> None:
         """Leave word for later builds; nothing is raised."""

@@ -4,10 +4,31 @@ Recipes that make keeps at home have their own bound, apart from the farm's slot
 freeze the machine. A recipe that itself waits for recipes, such as a sub-make, must not hold a slot while it
 does, or nested makes would wait for each other for ever: as soon as a process asks that descends from a running
 recipe, that recipe's slot is given back.
+
+A *heavy* recipe, such as the link of a large program, needs memory as well: it starts when the machine has what it is
+expected to need, beside what those that run may yet grow to. Others may pass it meanwhile, but only so many. One recipe
+always runs, whatever it needs.
 """
 
 from collections.abc import Callable
 from pathlib import Path
+
+import psutil
+
+from dgcc.master.resident import resident
+
+HEAVY = 128 << 20
+"""A recipe that is expected to need so much memory (bytes) waits until it is there."""
+
+MOST_PASSED = 16
+"""So many recipes may start before a heavy one that came first."""
+
+_SHARE = 0.9  # of the memory that is available
+
+
+def available_memory() -> int:
+    """The memory, in bytes, that could be used without swapping."""
+    return int(psutil.virtual_memory().available)
 
 
 def parent_of(pid: int) -> int:
@@ -22,13 +43,26 @@ def parent_of(pid: int) -> int:
 class HomeSlots:
     """Gives `limit` slots to jobs, first come first served; a job that waits on other jobs does not count."""
 
-    def __init__(self, limit: int, start: Callable[[int], None], parent: Callable[[int], int] = parent_of) -> None:
-        """`start(job)` is called when the job may run. `parent(pid)` tells a process's parent, 0 for none."""
+    def __init__(
+        self, limit: int, start: Callable[[int], None], memory: Callable[[int], int] = lambda job: 0,
+        available: Callable[[], int] = available_memory, uses: Callable[[int], int] = resident,
+        parent: Callable[[int], int] = parent_of,
+    ) -> None:  # fmt: skip
+        """`start(job)` is called when the job may run. `memory(job)`: bytes that it should need, 0: not known.
+
+        `available()`: bytes that the machine has free. `uses(pid)`: bytes that a process and those below it have now.
+        `parent(pid)` tells a process's parent, 0 for none.
+        """
         self._limit = limit
         self._start = start
+        self._memory = memory
+        self._available = available
+        self._uses = uses
         self._parent = parent
         self._waiting: dict[int, int] = {}  # job -> pid, in order of arrival
         self._running: dict[int, int] = {}  # pid -> job
+        self._heavy: dict[int, int] = {}  # pids of running heavy jobs, and the bytes that each should need
+        self._passed: dict[int, int] = {}  # heavy jobs that wait, and how many have started before them
         self._nested: set[int] = set()  # jobs that wait on others
         self._under: dict[int, int | None] = {}  # a driver's pid -> pid of the recipe above it
 
@@ -74,15 +108,41 @@ class HomeSlots:
     def release(self, job: int) -> None:
         """The job has ended, or does not want to run any more."""
         self._waiting.pop(job, None)
+        self._passed.pop(job, None)
         for pid in [p for p, j in self._running.items() if j == job]:
             del self._running[pid]
+            self._heavy.pop(pid, None)
             self._under = {d: a for d, a in self._under.items() if a != pid}
         self._nested.discard(job)
         self._fill()
 
     def _fill(self) -> None:
         while self._waiting and self.running < self._limit:
-            job, pid = next(iter(self._waiting.items()))
-            del self._waiting[job]
+            job = self._next()
+            if job is None:
+                return
+            for other in self._passed:
+                self._passed[other] += 1
+            pid = self._waiting.pop(job)
+            self._passed.pop(job, None)
             self._running[pid] = job
+            need = self._memory(job)
+            if need >= HEAVY:
+                self._heavy[pid] = need
             self._start(job)
+
+    def _next(self) -> int | None:
+        """The job that may start now: the first for which there is memory. None: they have to wait for it."""
+        room: float | None = None
+        for job in self._waiting:
+            need = self._memory(job)
+            if need < HEAVY or not self.running:
+                return job
+            if room is None:
+                growth = sum(max(0, most - self._uses(pid)) for pid, most in self._heavy.items())
+                room = _SHARE * self._available() - growth
+            if need <= room:
+                return job
+            if self._passed.setdefault(job, 0) >= MOST_PASSED:
+                return None
+        return None

@@ -81,9 +81,9 @@ class Job:
 class JobList:
     """All jobs of one build, with counts by state that cannot drift from the jobs."""
 
-    def __init__(self, ended: Callable[[Job], None] | None = None) -> None:
-        """`ended` is told of each job that ends, once it has."""
-        self._on_end = ended
+    def __init__(self, *moved: Callable[[Job, State], None]) -> None:
+        """`moved` are told of each job that has gone to another state, and of the state before, in this order."""
+        self._moved = moved
         self._jobs: dict[int, Job] = {}
         self._awaited: defaultdict[tuple[bytes, bytes], deque[Job]] = defaultdict(deque)
         self.counts: Counter[State] = Counter()
@@ -132,10 +132,10 @@ class JobList:
             raise IllegalTransition(f"job {job.id} ({job.label}): {job.state.value} -> {state.value}: {why}")
         self.counts[job.state] -= 1
         self.counts[state] += 1
-        job.state = state
+        before, job.state = job.state, state
         job.story.append((now, state, why))
-        if state in END and self._on_end is not None:
-            self._on_end(job)
+        for moved in self._moved:
+            moved(job, before)
 
     @property
     def ended(self) -> int:

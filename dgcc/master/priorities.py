@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 
-from dgcc.master.plan.planned import Plan
+
+def heirs_of(awaited: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """Return for each job, by its place, the places of those that await it; `awaited`: as in `Plan.edges`."""
+    heirs: list[list[int]] = [[] for _ in awaited]
+    for place, earlier_ones in enumerate(awaited):
+        for earlier in earlier_ones:
+            heirs[earlier].append(place)
+    return tuple(map(tuple, heirs))
 
 
-def priorities(plan: Plan, expected: Sequence[float]) -> list[float]:
+def priorities(heirs: Sequence[Sequence[int]], expected: Sequence[float]) -> list[float]:
     """Return for each planned job, by its place, the longest path that begins with it, itself included; seconds.
 
-    `expected` says how long each should take. Takes time in proportion to jobs and edges, whatever the graph's depth;
-    where prerequisites form a circle, it is cut somewhere.
+    heirs: see `heirs_of`. expected: how long each should take. Takes time in proportion to jobs and edges, whatever
+    the graph's depth; where prerequisites form a circle, it is cut somewhere.
     """
-    heirs: list[list[int]] = [[] for _ in plan.edges]  # the jobs that await this one
-    for place, awaited in enumerate(plan.edges):
-        for earlier in awaited:
-            heirs[earlier].append(place)
     longest = [0.0] * len(heirs)  # on the way only: what leads back into a circle counts for nothing
     looked = [0] * len(heirs)  # how many heirs have been looked at
     entered = [False] * len(heirs)

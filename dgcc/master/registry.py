@@ -86,6 +86,8 @@ class SlaveRegistry:
 
     def __init__(self) -> None:
         self._links: dict[int, SlaveLink] = {}
+        self.slots = 0  # of all of them
+        self.most_slots = 0  # at a time, so far
         self.tallies: dict[str, Tally] = {}  # by name, of every slave that was ever here
 
     def __iter__(self) -> Iterator[SlaveLink]:
@@ -120,6 +122,8 @@ class SlaveRegistry:
         tally.slots = info.slots
         link = SlaveLink(secrets.randbits(63), info, ref, bulk, now + deadlines().lease, tally)
         self._links[link.lease] = link
+        self.slots += info.slots
+        self.most_slots = max(self.most_slots, self.slots)
         return link
 
     def renew(self, lease: int, now: float) -> SlaveLink:
@@ -134,6 +138,7 @@ class SlaveRegistry:
         """Forget a slave; `lost` marks it so in the report."""
         link = self._links.pop(lease, None)
         if link is not None:
+            self.slots -= link.info.slots
             link.tally.lost = lost
             link.tally.losses += lost
             link.close()

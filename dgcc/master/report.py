@@ -2,17 +2,26 @@
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dgcc.master.progress import Sample
 from dgcc.master.registry import Tally
+from dgcc.master.retrospect import Retrospect, Took, sparkline
 
 if TYPE_CHECKING:
     from dgcc.master.comparison import Comparison
 
 _SHOWN_FALLBACKS = 5
 _SHOWN_LOST = 20
+# Where the time went is told of builds of so many remote jobs and so many seconds.
+_MANY = 10
+_LONG_S = 10.0
+_SHOWN_SLOWEST = 3
+_SHOWN_STEPS = 5
+_SHOWN_S = 0.05  # steps of the critical path that took less are not shown
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,18 @@ class Report:
     client_cpu_s: float = 0.0
     bytes_sent: int = 0
     bytes_received: int = 0
+    progress: list[Sample] = field(default_factory=list)
+    retrospect: Retrospect = Retrospect()
+
+    @property
+    def work_s(self) -> float:
+        """The CPU seconds of the work done: on slaves, and by what ran at home."""
+        return sum(tally.cpu_s for tally in self.slaves.values()) + self.client_cpu_s
+
+    @property
+    def speed_up(self) -> float:
+        """How many CPUs were at work on average."""
+        return self.work_s / self.wall_s if self.wall_s else 0.0
 
     def as_json(self) -> str:
         """The report as a JSON document; see the README for its keys."""
@@ -70,6 +91,17 @@ class Report:
                 "client_cpu_s": round(self.client_cpu_s, 3),
                 "bytes_sent": self.bytes_sent,
                 "bytes_received": self.bytes_received,
+                "work_s": round(self.work_s, 3),
+                "speed_up": round(self.speed_up, 2),
+                "slots": {"most": self.retrospect.slots, "used": [round(used, 2) for used in self.retrospect.used]},
+                "slowest": _all_took(self.retrospect.slowest),
+                "critical_path": {
+                    "wall_s": round(self.retrospect.path_s, 3), "jobs": _all_took(self.retrospect.path),
+                },
+                "progress": [
+                    {"at_s": round(s.at_s, 2), "percent": round(s.percent, 1), "left_s": round(s.left_s, 2)}
+                    for s in self.progress
+                ],
                 **figures,
             },
             indent=2,
@@ -85,8 +117,8 @@ class Report:
             temporary.unlink(missing_ok=True)
             raise
 
-    def summary(self) -> list[str]:
-        """The lines for the terminal."""
+    def summary(self, blocks: bool = True) -> list[str]:
+        """The lines for the terminal; `blocks`: it can show block elements."""
         cpu = sum(t.cpu_s for t in self.slaves.values())
         by_slave = ", ".join(f"{t.jobs} on {name}" for name, t in sorted(self.slaves.items()) if t.jobs)
         jobs = self.remote + self.local + len(self.fallbacks)
@@ -101,6 +133,8 @@ class Report:
                 f"{cpu:.1f} s of CPU on slaves, {self.client_cpu_s:.1f} s at home, {self.master_cpu_s:.1f} s master; "
                 f"{_size(self.bytes_sent)} sent, {_size(self.bytes_received)} received"
             )
+        if self.remote >= _MANY and self.wall_s >= _LONG_S:
+            lines += self._retrospect(blocks)
         lost = [name if t.lost else f"{name} (came back)" for name, t in sorted(self.slaves.items()) if t.losses]
         if lost:
             more = f" and {len(lost) - _SHOWN_LOST} more" if len(lost) > _SHOWN_LOST else ""
@@ -117,6 +151,30 @@ class Report:
         if self.comparison is not None:
             lines += self.comparison.summary()
         return lines + self.notes
+
+
+    def _retrospect(self, blocks: bool) -> list[str]:
+        """Where the time went, in a build that took long enough to ask."""
+        past = self.retrospect
+        bars = sparkline(past.used, past.slots, blocks)
+        lines = [f"slots in use |{bars}| of {past.slots}; {self.work_s:.1f} s of work, speed-up {self.speed_up:.1f}"]
+        if past.slowest:
+            lines.append(f"slowest: {', '.join(map(_shown, past.slowest[:_SHOWN_SLOWEST]))}")
+        steps = [each for each in past.path if each.wall_s >= _SHOWN_S]
+        if steps:
+            left_out = sorted(steps, key=lambda each: -each.wall_s)[_SHOWN_STEPS:]
+            shown = [_shown(each) for each in steps if each not in left_out]
+            more = f", {len(left_out)} more" if left_out else ""
+            lines.append(f"critical path {past.path_s:.1f} s: {' > '.join(shown)}{more}")
+        return lines
+
+
+def _shown(took: Took) -> str:
+    return f"{os.path.basename(took.target) or took.target} {took.wall_s:.1f} s"
+
+
+def _all_took(jobs: Iterable[Took]) -> list[dict[str, Any]]:
+    return [{"target": each.target, "ran": each.ran, "wall_s": round(each.wall_s, 3)} for each in jobs]
 
 
 def _size(count: int) -> str:

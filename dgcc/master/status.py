@@ -15,17 +15,29 @@ class Figures:
     local: int
     slaves: int
     fetching: int = 0  # slaves that have jobs, and no toolchain yet to run them with
+    percent: float | None = None  # of the build's time, that is over; None: not known
+    left_s: float = 0.0  # seconds until its end, where that is known
 
 
 def status_text(figures: Figures, columns: int) -> str:
     """The line's text, cut to `columns`."""
+    far = "" if figures.percent is None else f" ({figures.percent:.0f} %, {duration(figures.left_s)} left)"
     text = (
-        f"dgcc: {figures.done}/{figures.total} done, {figures.remote} remote, {figures.local} local, "
+        f"dgcc: {figures.done}/{figures.total} done{far}, {figures.remote} remote, {figures.local} local, "
         f"{figures.slaves} slave{'' if figures.slaves == 1 else 's'}"
     )
     if figures.fetching:
         text += f", {figures.fetching} fetching the toolchain"
     return text[: max(columns - 1, 0)]
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: "8 s", "2 min 5 s", "1 h 7 min"."""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class StatusLine:

@@ -9,6 +9,8 @@ To the master:
   list environment.
 - STATUS: i32 wait status of the command that CONFIRM asked for.
 - FAILED: u16 version, i32 pid, i32 wait status: a driver reaped a child that did not end well.
+- USAGE: u16 version, i32 pid, u32 CPU milliseconds, u32 KiB of its largest process (0: not known): a driver reaped
+  a child that ended well and used much.
 
 From the master:
 
@@ -32,6 +34,7 @@ ERR_TTY = 4
 _U32 = struct.Struct("<I")
 _I32 = struct.Struct("<i")
 _FAILED = struct.Struct("<Hii")
+_USAGE = struct.Struct("<HiII")
 _REQUEST = struct.Struct("<HHI")
 
 
@@ -41,6 +44,7 @@ class Kind(IntEnum):
     REQUEST = 1
     STATUS = 2
     FAILED = 3
+    USAGE = 4
     LOCAL = 16
     CONFIRM = 17
     OUT = 18
@@ -165,6 +169,15 @@ def decode_failed(payload: bytes) -> tuple[int, int]:
     version, pid, status = _FAILED.unpack(payload)
     _expect_version(version)
     return pid, _ended(status)
+
+
+def decode_usage(payload: bytes) -> tuple[int, float, int]:
+    """Read the payload of a USAGE: pid, CPU seconds, bytes. Raises WireError for another version or size."""
+    if len(payload) != _USAGE.size:
+        raise WireError(f"a report of usage of {len(payload)} bytes, not {_USAGE.size}")
+    version, pid, milliseconds, kib = _USAGE.unpack(payload)
+    _expect_version(version)
+    return pid, milliseconds / 1000, kib << 10
 
 
 def _ended(status: int) -> int:

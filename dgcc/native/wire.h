@@ -13,7 +13,9 @@
  *             bytes program, list argv, list environment: the first frame of a recipe's connection
  *   STATUS    i32 wait status of the command that CONFIRM asked for
  *   FAILED    u16 version, i32 pid, i32 wait status: a driver reaped a child that did not end well;
- *             the only frame of its connection
+ * the only frame of its connection
+ *   USAGE     u16 version, i32 pid, u32 CPU milliseconds, u32 KiB of the largest process (0: not known): a driver
+ *             reaped a child that ended well and used much; the only frame of its connection
  *
  * From the master to a client that sent a REQUEST:
  *   LOCAL     execute the original command in place; nothing follows
@@ -36,6 +38,7 @@ enum wire_kind {
     WIRE_REQUEST = 1,
     WIRE_STATUS = 2,
     WIRE_FAILED = 3,
+    WIRE_USAGE = 4,
     WIRE_LOCAL = 16,
     WIRE_CONFIRM = 17,
     WIRE_OUT = 18,

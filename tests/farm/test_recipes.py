@@ -9,6 +9,8 @@ import farmkit
 import pytest
 from farmkit import BIN, Farm, differing, snapshot
 
+from dgcc.master.expectations import Expectations
+from dgcc.master.memory import Memory
 from dgcc.master.recording import read
 from dgcc.simulate.evaluate import farm as simulated
 from dgcc.simulate.graph import graph_of
@@ -323,3 +325,27 @@ def test_a_recording_that_has_no_place_is_refused_before_make_starts(project: Pa
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and not done.stdout
     assert done.stderr == f"dgcc: --record {project}/none/r: its directory does not exist or cannot be written\n"
+def test_a_second_build_knows_what_everything_takes_and_how_long_it_lasts(two: Farm, project: Path):
+    burn = "b = bytearray(200 << 20)\nimport time\nwhile time.process_time() < 0.3: pass\nopen('heavy', 'w')\n"
+    objects = " ".join(f"{n}.o" for n in range(6))
+    write(project, {
+        "Makefile": f"all: prog\nprog: {objects} heavy\n\ttouch $@\nheavy: burn.py\n\tpython3 burn.py\n"
+                    "%.o: %.c\n\tsleep 0.5 && $(CC) -c -o $@ $<\n"
+                    "clean:\n\t@rm -f *.o heavy prog\n",
+        "burn.py": burn, **{f"{n}.c": f"int f{n};\n" for n in range(6)},
+    })  # fmt: skip
+    assert two.master(project).report["progress"] == []
+    memory = Memory(two.directory / "cache" / "dgcc" / "builds.sqlite")
+    known = Expectations.load(bytes(project), memory)
+    where = os.fsencode(project)
+    heavy = known.of(where, b"heavy")
+    assert heavy.known and heavy.memory >= 200 << 20 and heavy.cpu_s >= 0.3 and heavy.wall_s >= 0.3
+    remote = known.of(where, b"3.o")
+    assert remote.known and remote.wall_s >= 0.5 and remote.memory > 0
+    assert not known.of(where, b"prog").memory, "what uses little is not told of"
+    two.plain(project, "clean")
+    built = two.master(project)
+    assert built.report["progress"], "time left is told from the second build on"
+    assert {step["target"] for step in built.report["critical_path"]["jobs"]} & {"prog"}
+    assert built.report["slots"]["most"] == 2 and max(built.report["slots"]["used"]) > 0.5
+    assert len(built.report["slowest"]) == 5 and built.report["work_s"] > 0.3

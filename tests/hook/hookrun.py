@@ -39,6 +39,7 @@ class Master:
     local_ends: list[int] = field(default_factory=list)
     confirmed: list[tuple[int, int]] = field(default_factory=list)
     failed: list[tuple[int, int]] = field(default_factory=list)
+    usage: list[tuple[int, float, int]] = field(default_factory=list)
 
     def on_request(self, client: Client, request: Request) -> None:
         self.requests.append(request)
@@ -57,6 +58,9 @@ class Master:
 
     def on_failed(self, pid: int, wait_status: int) -> None:
         self.failed.append((pid, wait_status))
+
+    def on_usage(self, pid: int, cpu_s: float, memory: int) -> None:
+        self.usage.append((pid, cpu_s, memory))
 
 
 @dataclass

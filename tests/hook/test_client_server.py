@@ -123,11 +123,12 @@ async def _as_stranger(path: Path) -> str:
         wire.encode(Kind.REQUEST, b"\x02" + wire.encode(Kind.REQUEST)[1:]),
         wire.encode(Kind.STATUS, bytes(4)),
         wire.encode(Kind.FAILED, bytes(3)),
+        wire.encode(Kind.USAGE, b"\1" + bytes(12)),
         wire.encode(Kind.LOCAL),
         REQUEST + REQUEST,
         REQUEST + wire.encode(Kind.STATUS, bytes(4)),
     ],
-    ids=["other protocol", "too long", "empty", "version", "status", "failed", "local", "twice", "unasked"],
+    ids=["other protocol", "too long", "empty", "version", "status", "failed", "usage", "local", "twice", "unasked"],
 )
 def test_what_makes_no_sense_is_refused_counted_and_logged_once(
     sent: bytes, caplog: pytest.LogCaptureFixture

@@ -1,5 +1,6 @@
 """The encoding between client and master, over any bytes."""
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_a_truncated_request_is_refused(request_: wire.Request, data: st.DataObj
 
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_request_or_one_error(payload: bytes) -> None:
-    for read in (wire.decode_request, wire.decode_failed, wire.decode_status):
+    for read in (wire.decode_request, wire.decode_failed, wire.decode_status, wire.decode_usage):
         try:
             read(payload)
         except wire.WireError as error:
@@ -53,6 +54,13 @@ def test_another_version_is_named() -> None:
         wire.decode_request(b"\x09\x00" + bytes(60))
     with pytest.raises(wire.WireError, match="version 9"):
         wire.decode_failed(b"\x09\x00" + bytes(8))
+    with pytest.raises(wire.WireError, match="version 9"):
+        wire.decode_usage(b"\x09\x00" + bytes(12))
+
+
+def test_usage_is_told_in_seconds_and_bytes() -> None:
+    payload = b"\1\0" + struct.pack("<iII", 77, 1500, 2048)
+    assert wire.decode_usage(payload) == (77, 1.5, 2 << 20)
 
 
 def test_frames_to_the_client() -> None:

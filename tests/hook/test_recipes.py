@@ -144,3 +144,14 @@ def test_arguments_near_the_kernel_s_limit(tmp_path: Path) -> None:
     write(tmp_path, Makefile=f"all:\n\t@true {words}\n\t@echo done '{shlex.quote('y')}'\n")
     outcome = build(tmp_path, "make", environment=plain_environment(LARGE="z" * 100_000))
     assert outcome.code == 0 and len(outcome.master.requests[0].argv) == 121
+
+
+def test_only_recipes_that_used_much_are_told_of(tmp_path: Path) -> None:
+    burn = "import time\nb = bytearray(150 << 20)\nwhile time.process_time() < 0.2: pass\n"
+    (tmp_path / "burn.py").write_text(burn)
+    write(tmp_path, Makefile="all: cheap heavy bad\ncheap:\n\t@true\nheavy:\n\t@python3 burn.py\nbad:\n\t@-exit 3\n")
+    master = build(tmp_path, "make").master
+    pids = dict(zip((request.target for request in master.requests), master.pids, strict=True))
+    ((pid, cpu_s, memory),) = master.usage
+    assert pid == pids[b"heavy"] and 0.2 <= cpu_s < 5 and 150 << 20 <= memory < 250 << 20
+    assert [pid for pid, _ in master.failed] == [pids[b"bad"]]

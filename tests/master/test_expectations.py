@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgcc.master.durations import Run
@@ -43,6 +43,7 @@ def test_siblings_near_by_count_before_others():
     assert siblings.guess(b"/near", KIND, 1000).wall_s == pytest.approx(1.0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.floats(0.0, 1e6)), min_size=1, max_size=30), st.integers(0, 10**12))
 def test_guesses_stay_near_what_was_seen(seen: list[tuple[int, float]], size: int) -> None:
     siblings = Siblings()
@@ -110,6 +111,7 @@ def test_the_size_of_sources(tmp_path):
     assert input_size(likeness(b"cc -c a\0.c"), directory) == 0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_text_is_like_something(text: bytes) -> None:
     assert len(likeness(text).command) == 8

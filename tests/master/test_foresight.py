@@ -43,7 +43,7 @@ class Master:
     def __init__(self, memory: Memory) -> None:
         self.told: list[dict[int, Want]] = []
         self.foresight = Foresight(ROOT, lambda wants: self.told.append(dict(wants)), memory)
-        self.jobs = JobList(self.foresight.ended)
+        self.jobs = JobList(self.foresight.moved)
         self.thread = ThreadPoolExecutor(1)
 
     def release(self, target: bytes, command: bytes, remote: bool = True, rule: str = "") -> Job:

@@ -5,9 +5,11 @@ import os
 
 from dgcc.master.comparison import Comparison, Differing
 from dgcc.master.failures import CommandFailed, HostFailed, ProtocolFailed
+from dgcc.master.progress import Sample
 from dgcc.master.registry import Tally
 from dgcc.master.report import Fallback, Report
-from dgcc.master.status import Figures, StatusLine, status_text
+from dgcc.master.retrospect import Retrospect, Took
+from dgcc.master.status import Figures, StatusLine, duration, status_text
 
 
 def build_report() -> Report:
@@ -85,3 +87,45 @@ def test_status_line_leaves_the_builds_output_whole():
     assert shown == b"\r" + text + b"\x1b[K" + wipe + b"gcc -c a.c\n\r" + text + b"\x1b[K" + wipe + b"partial end\n"
     assert status_text(Figures(1, 4, 2, 1, 1), 20) == "dgcc: 1/4 done, 2 r"
     assert status_text(Figures(1, 4, 2, 1, 1, 1), 99).endswith("1 slave, 1 fetching the toolchain")
+
+
+def test_status_line_tells_the_time_left_where_it_is_known():
+    figures = Figures(10, 40, 2, 1, 2, percent=33.4, left_s=125.2)
+    assert status_text(figures, 99) == "dgcc: 10/40 done (33 %, 2 min 5 s left), 2 remote, 1 local, 2 slaves"
+    assert [duration(seconds) for seconds in (0.0, 59.4, 60, 3599.6, 4020)] == [
+        "1 s", "59 s", "1 min 0 s", "1 h 0 min", "1 h 7 min",
+    ]  # fmt: skip
+
+
+def long_report() -> Report:
+    path = tuple(Took(f"sub/{name}", "a", wall_s) for name, wall_s in
+                 (("gen.h", 0.2), ("a.o", 5.0), ("x", 0.01), ("liba.a", 0.4), ("b.o", 3.0), ("prog", 2.0), ("t", 1.0)))
+    past = Retrospect(4, (0.0, 2.0, 4.0, 4.4), (path[1], path[4]), path)
+    return Report(wall_s=20.0, remote=30, local=2, slaves={"a": Tally(30, 55.0)}, client_cpu_s=5.0, retrospect=past,
+                  progress=[Sample(1.0, 5.0, 19.0)])  # fmt: skip
+
+
+def test_where_the_time_went_is_told_of_a_long_build():
+    lines = long_report().summary()
+    assert lines[2:] == [
+        "slots in use | \u2584\u2588\u2588| of 4; 60.0 s of work, speed-up 3.0",
+        "slowest: a.o 5.0 s, b.o 3.0 s",
+        "critical path 11.6 s: a.o 5.0 s > liba.a 0.4 s > b.o 3.0 s > prog 2.0 s > t 1.0 s, 1 more",
+    ]
+    assert long_report().summary(blocks=False)[2].isascii()
+
+
+def test_short_builds_say_no_more_than_they_must():
+    for more in ({"wall_s": 2.0}, {"remote": 3}, {"remote": 0}):
+        report = long_report()
+        vars(report).update(more)
+        assert len(report.summary()) == (2 if report.remote else 1)
+
+
+def test_json_tells_where_the_time_went():
+    found = json.loads(long_report().as_json())
+    assert (found["work_s"], found["speed_up"]) == (60.0, 3.0)
+    assert found["slots"] == {"most": 4, "used": [0.0, 2.0, 4.0, 4.4]}
+    assert found["slowest"][0] == {"target": "sub/a.o", "ran": "a", "wall_s": 5.0}
+    assert found["critical_path"]["wall_s"] == 11.61 and len(found["critical_path"]["jobs"]) == 7
+    assert found["progress"] == [{"at_s": 1.0, "percent": 5.0, "left_s": 19.0}]

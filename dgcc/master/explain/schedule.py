@@ -59,11 +59,7 @@ class Schedules:
         found = self._foreseen
         assert found is not None
         way = [place]
-        heirs: dict[int, list[int]] = {}
-        for later, awaited in enumerate(found.plan.edges):
-            for earlier in awaited:
-                heirs.setdefault(earlier, []).append(later)
-        while after := [p for p in heirs.get(way[-1], ()) if p not in way]:
+        while after := [p for p in found.heirs[way[-1]] if p not in way]:
             way.append(max(after, key=lambda p: found.expected[p].wall_s + found.behind[p]))
         return way
 
