@@ -181,6 +181,7 @@ class Build:
                                   self._hope, options.credentials)  # fmt: skip
 
     def _reconsider(self, wants: Mapping[int, Want]) -> None:
+        self._dispatcher.reconsider(wants)
         self._shipping.reconsider(wants)
 
     def _hope(self, some: bool) -> None:

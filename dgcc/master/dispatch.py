@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dgcc.master.clients import Client
@@ -17,6 +17,7 @@ from dgcc.master.supplies import Supplies
 from dgcc.master.trees import Trees
 from dgcc.master.verdict import decide
 from dgcc.master.verdict.rules import Rules
+from dgcc.master.want import Want
 from dgcc.master.wire import Request
 from dgcc.master.work import Work
 
@@ -212,11 +213,16 @@ class Dispatcher:
 
     def _go_home(self, job: Job, why: str) -> None:
         self.jobs.move(job, State.HOME_READY, why, time.monotonic())
-        self._home.ask(job.id, job.work.client.pid)
+        self._home.ask(job.id, job.work.client.pid, self.foresight.want(job).priority)
 
     def _memory(self, job_id: int) -> int:
         job = self.jobs.get(job_id)
         return 0 if job is None else self.foresight.expected(job).memory
+
+    def reconsider(self, wants: Mapping[int, Want]) -> None:
+        """History or plan have told more of jobs, by number."""
+        for number, want in wants.items():
+            self._home.rethink(number, want.priority)
 
     def _start_home(self, job_id: int) -> None:
         job = self.jobs.get(job_id)

@@ -18,7 +18,7 @@ from dgcc.master.joblist import END, Job, State
 from dgcc.master.likeness import Likeness, input_size, likeness, text_of
 from dgcc.master.memory import Memory
 from dgcc.master.plan.planned import Plan
-from dgcc.master.priorities import heirs_of, priorities
+from dgcc.master.priorities import heirs_of, priorities, started_by
 from dgcc.master.want import Want
 from dgcc.master.work import Work
 
@@ -52,8 +52,9 @@ def foresee(plan: Plan, expectations: Expectations) -> Foreseen:
         kinds.append(like.kind)
         expected.append(found)
     own = [each.wall_s for each in expected]
-    heirs = heirs_of(plan.edges)
-    behind = tuple(length - mine for length, mine in zip(priorities(heirs, own), own, strict=True))
+    lengths = priorities(started_by(plan.edges, [job.above for job in plan.jobs]), own)
+    behind = tuple(length - mine for length, mine in zip(lengths, own, strict=True))
+    heirs = heirs_of(plan.gates)
     return Foreseen(plan, tuple(commands), tuple(kinds), tuple(expected), behind, heirs)
 
 

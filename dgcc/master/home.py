@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from dgcc.master.ranking import Ranking
 from dgcc.master.resident import resident
 
 HEAVY = 128 << 20
@@ -41,7 +42,7 @@ def parent_of(pid: int) -> int:
 
 
 class HomeSlots:
-    """Gives `limit` slots to jobs, first come first served; a job that waits on other jobs does not count."""
+    """Gives `limit` slots to jobs, the most urgent first, then the oldest; one that waits on others has none."""
 
     def __init__(
         self, limit: int, start: Callable[[int], None], memory: Callable[[int], int] = lambda job: 0,
@@ -59,7 +60,9 @@ class HomeSlots:
         self._available = available
         self._uses = uses
         self._parent = parent
-        self._waiting: dict[int, int] = {}  # job -> pid, in order of arrival
+        self._waiting: dict[int, int] = {}  # job -> pid
+        self._order: Ranking[int] = Ranking()  # of those that wait
+        self._asked = 0
         self._running: dict[int, int] = {}  # pid -> job
         self._heavy: dict[int, int] = {}  # pids of running heavy jobs, and the bytes that each should need
         self._passed: dict[int, int] = {}  # heavy jobs that wait, and how many have started before them
@@ -75,10 +78,17 @@ class HomeSlots:
         """Whether a job that runs has been seen to wait on others."""
         return job in self._nested
 
-    def ask(self, job: int, pid: int) -> None:
-        """The job wants to run as process `pid`."""
+    def ask(self, job: int, pid: int, urgency: float = 0.0) -> None:
+        """The job wants to run as process `pid`. urgency: seconds, as `Want.priority`."""
         self._waiting[job] = pid
+        self._asked += 1
+        self._order.put(job, -urgency, self._asked)
         self._fill()
+
+    def rethink(self, job: int, urgency: float) -> None:
+        """More is known of a job, which may wait here or not."""
+        if job in self._order:
+            self._order.put(job, -urgency, self._order.key(job, 1))
 
     def seen(self, pid: int) -> tuple[int, int]:
         """A recipe has been released as process `pid`: whatever recipe it descends from waits for it.
@@ -86,6 +96,8 @@ class HomeSlots:
         Returns the process id of the make that released it, and the job whose recipe runs that make; 0: none does.
         """
         driver = self._parent(pid)
+        if not self._running:
+            return driver, 0
         if driver not in self._under:
             self._under[driver] = self._recipe_above(driver)
         above = self._under[driver]
@@ -108,6 +120,7 @@ class HomeSlots:
     def release(self, job: int) -> None:
         """The job has ended, or does not want to run any more."""
         self._waiting.pop(job, None)
+        self._order.drop(job)
         self._passed.pop(job, None)
         for pid in [p for p, j in self._running.items() if j == job]:
             del self._running[pid]
@@ -124,6 +137,7 @@ class HomeSlots:
             for other in self._passed:
                 self._passed[other] += 1
             pid = self._waiting.pop(job)
+            self._order.drop(job)
             self._passed.pop(job, None)
             self._running[pid] = job
             need = self._memory(job)
@@ -134,7 +148,7 @@ class HomeSlots:
     def _next(self) -> int | None:
         """The job that may start now: the first for which there is memory. None: they have to wait for it."""
         room: float | None = None
-        for job in self._waiting:
+        for job in self._order:
             need = self._memory(job)
             if need < HEAVY or not self.running:
                 return job

@@ -12,6 +12,18 @@ def heirs_of(awaited: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, heirs))
 
 
+def started_by(awaited: Sequence[Sequence[int]], above: Sequence[int | None]) -> list[list[int]]:
+    """Return for each job the places of those that cannot start before it has ended, or, where it runs makes, started.
+
+    above: for each job, the place of the one that runs its make, or None.
+    """
+    found = [list(heirs) for heirs in heirs_of(awaited)]
+    for place, runs in enumerate(above):
+        if runs is not None:
+            found[runs].append(place)
+    return found
+
+
 def priorities(heirs: Sequence[Sequence[int]], expected: Sequence[float]) -> list[float]:
     """Return for each planned job, by its place, the longest path that begins with it, itself included; seconds.
 

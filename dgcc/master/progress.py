@@ -186,7 +186,7 @@ class Progress:
         self._foreseen = foreseen
         known = sum(each.known for each in foreseen.expected)
         self._sure = known >= _KNOWN * len(foreseen.expected)
-        self._missing = [len(awaited) for awaited in foreseen.plan.edges]
+        self._missing = [len(awaited) for awaited in foreseen.plan.gates]
         self._planned = {place: Item(0.0, REMOTE, place) for place in range(len(foreseen.expected))}
         self._fill_in(foreseen)
         for job in self._open.values():

@@ -103,7 +103,7 @@ class _Simulation:
         if self._graph.jobs[job].remote:
             self._tell(self._overseer.ready, job, want=self._wants[job])
         else:
-            self._home.ask(job, job)
+            self._home.ask(job, job, self._wants[job].priority)
 
     def _above(self, job: int) -> int:
         """In place of the process tree: a job's process id is its place, and what is above it the process above."""
@@ -160,7 +160,7 @@ class _Simulation:
                 self._farm.withdraw(job, slave)
             case GoHome(job=job, reason=reason):
                 self._fallbacks.append((self._graph.jobs[job].target, reason))
-                self._home.ask(job, job)
+                self._home.ask(job, job, self._wants[job].priority)
 
     # ---- faults ----------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import math
 import random
 
 from dgcc.master.overseer import Want
-from dgcc.master.priorities import heirs_of, priorities
+from dgcc.master.priorities import priorities, started_by
 from dgcc.simulate.graph import Graph
 from dgcc.simulate.setting import Setting
 
@@ -22,7 +22,7 @@ def wants_of(graph: Graph, setting: Setting) -> tuple[list[float], list[Want]]:
     expected = [s * math.exp(chance.uniform(-spread, spread)) if spread else s for s in graph.seconds]
     if not setting.known:
         expected = [1.0] * len(graph)
-    paths = priorities(heirs_of(graph.awaited), expected)
+    paths = priorities(started_by(graph.awaited, graph.above), expected)
     wants = [
         Want(path, own if setting.known else 0.0, job.max_rss if setting.known else 0, repeatable=job.remote)
         for path, own, job in zip(paths, expected, graph.jobs, strict=True)

@@ -48,6 +48,18 @@ def test_parent_of_real_processes():
     assert parent_of(2**22 + 1) == 0
 
 
+def test_the_most_urgent_waits_least_and_what_is_learned_later_counts():
+    started = []
+    home = HomeSlots(1, started.append, parent=lambda pid: 1)
+    for job, urgency in ((1, 0.0), (2, 1.0), (3, 5.0), (4, 5.0), (5, 0.0)):
+        home.ask(job, 100 + job, urgency)
+    home.rethink(5, 9.0)
+    home.rethink(77, 9.0)
+    for job in (1, 5, 3, 4):
+        home.release(job)
+    assert started == [1, 5, 3, 4, 2]
+
+
 class Machine:
     """Home slots on a machine of 10 GB with a number of slots; jobs use what they need from their start on."""
 

@@ -226,6 +226,8 @@ def test_several_makes_in_one_directory_know_different_things_of_it(tmp_path: Pa
         touch[b"lib.a"]: [touch[b"x.o"], touch[b"y.o"]],
         touch[b"prog"]: [runs, touch[b"lib.a"]],  # what the second make makes ends before the line that runs it
     }
+    gated = {job.target: {plan.jobs[place].command for place in plan.gates[n]} for n, job in enumerate(plan.jobs)}
+    assert gated[b"x.o"] == gated[b"y.o"] == {b"echo lib"}, "their make does not run before"
     above = {job.target: job.above and plan.jobs[job.above].command for job in plan.jobs}
     assert above[b"x.o"] == above[b"lib.a"] == runs[1] and above[b"prog"] is None
 

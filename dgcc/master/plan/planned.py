@@ -85,6 +85,15 @@ class Plan:
                 awaited[places[0]] = found
         return self._with_ends(awaited, left)
 
+    @cached_property
+    def gates(self) -> tuple[tuple[int, ...], ...]:
+        """As `edges`, for who asks when a job may start: a make's first jobs await what the line that runs it did."""
+        found = list(self.edges)
+        for place, job in enumerate(self.jobs):  # a line comes before the jobs of its makes
+            if job.above is not None and not found[place]:
+                found[place] = found[job.above]
+        return tuple(found)
+
     def _await(self, key: _Made, lines: Mapping[_Made, list[int]],
                through: dict[_Made, tuple[int, ...]]) -> tuple[int, ...]:  # fmt: skip
         """Collect the last jobs of the prerequisites of `key`, also `through` those that have none."""
