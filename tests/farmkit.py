@@ -121,6 +121,7 @@ class Farm:
         if warm:
             warmstore.warm(self.directory, name, self.user)
         arguments = ["--naming", self.naming, "--name", name, "--slots", str(slots), "--store", str(store),
+                     "--owner-load", "off",  # whatever else is going on here, beside the tests
                      *self.how(name), *more]  # fmt: skip
         with (self.directory / f"{name}.log").open("ab") as log:
             before = log.tell()

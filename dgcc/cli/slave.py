@@ -1,6 +1,7 @@
 """The command `dgcc-slave`: lends this host's CPUs to the masters of a farm."""
 
 import argparse
+import dataclasses
 import logging
 import os
 import queue
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dgcc
-from dgcc.cli import joblimits, place
+from dgcc.cli import courtesy, joblimits, place
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.place import Member, join_farm
 from dgcc.naming.contexts import Farm
@@ -47,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--store", type=Path, metavar="DIR",
                    help="where project files and toolchains are kept between builds")
     joblimits.add_options(p)
+    courtesy.add_options(p)
     p.add_argument("--once", action="store_true", help="end when the first master has been served")
     p.add_argument("-v", "--verbose", action="store_true", help="say what happens")
     # The slave that a master starts on its own host: it says little, and its store outlives its name.
@@ -107,6 +109,7 @@ def _serve(args: argparse.Namespace) -> int:
         raise ConfigError("which farm? Give --naming HOST[:PORT], or set DGCC_NAMING")
     member = join_farm(parse_address(str(naming)), args, settings, SLAVE, "dgcc-slave")
     name = _name(args, member)
+    gives_way = courtesy.courtesy(args, settings, member.place)
     ended_by: list[int] = []
     over = threading.Event()
     orb, poa = start_orb(member.place)
@@ -118,7 +121,8 @@ def _serve(args: argparse.Namespace) -> int:
         threading.Thread(target=_pass_on, args=(told, over, ended_by), name="signals", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda got, _: told.put(got))
-        slave = _open(args, settings, name, lambda options: Slave(poa, farm, options, over))
+        slave = _open(args, settings, name, lambda options: Slave(
+            poa, farm, dataclasses.replace(options, **dataclasses.asdict(gives_way)), over))
         slave.start()
         log.info("slave '%s' offers %d slots at %s", slave.name, slave.slots, farm.address)
         while not over.wait(3600):

@@ -19,7 +19,8 @@ from dgcc.trust.tls import MASTER
 class SlaveStatus:
     """One slave. `trouble` says why nothing else is known of it; else see DGCC::SlaveState in the IDL.
 
-    load: over one minute. memory_free: bytes. waiting, kept: jobs.
+    load: over one minute. memory_free: bytes. waiting, kept: jobs. in_use: its owner is using the host, so it takes no
+    new jobs. owner: share of the CPUs that he uses; below 0: not looked at.
     """
 
     name: str
@@ -31,6 +32,8 @@ class SlaveStatus:
     kept: int = 0
     load: float = 0.0
     memory_free: int = 0
+    in_use: bool = False
+    owner: float = -1.0
     masters: tuple[str, ...] = ()
 
     def line(self) -> str:
@@ -39,6 +42,10 @@ class SlaveStatus:
             return f"  {self.name:<20} {self.trouble}"
         free = f"{self.idle} of {_count(self.slots, 'slot')} free"
         more = [f"load {self.load:.1f}", f"{self.memory_free / 1e9:.1f} GB of memory free"]
+        if self.in_use:
+            more.append("takes no new jobs: its owner is using it")
+        if self.owner >= 0:
+            more.append(f"its owner uses {self.owner:.0%} of the CPUs")
         if self.waiting:
             more.append(f"{_count(self.waiting, 'job')} waiting")
         if self.masters:
@@ -105,4 +112,5 @@ def _ask(name: str, ref: Any) -> SlaveStatus:
     except CORBA.Exception as error:
         return SlaveStatus(name, f"does not answer ({type(error).__name__})")
     return SlaveStatus(name, "", state.info.version, state.info.slots, state.idle, state.waiting, state.kept,
-                       state.load.load1, state.load.memory_free, tuple(state.masters))  # fmt: skip
+                       state.load.load1, state.load.memory_free, not state.load.slots, state.owner,
+                       tuple(state.masters))  # fmt: skip

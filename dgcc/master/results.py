@@ -2,10 +2,13 @@
 
 import dataclasses
 import hashlib
+import itertools
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from dgcc.corba import DGCC
 from dgcc.master.failures import ProtocolFailed
 from dgcc.master.registry import SlaveLink
 from dgcc.master.trees import Trees
+from dgcc.store.ahead import ahead
 from dgcc.store.descent import components
 from dgcc.store.digests import TICK_NS
 from dgcc.store.entry import Entry, Kind, Output
@@ -120,12 +124,17 @@ def fetch_large(link: SlaveLink, result: Any, directory: Path) -> dict[int, Path
         raise HomeTrouble(f"there are {announced} bytes of outputs, and {directory} has no room for them")
     fetched: dict[int, Path] = {}
     try:
-        for index, output in enumerate(result.files):
-            if is_large(output):
+        large = [(index, output.what) for index, output in enumerate(result.files) if is_large(output)]
+        calls = (
+            partial(_piece, link, result.id, index, what, at)
+            for index, what in large for at in range(0, what.size, DGCC.PIECE)
+        )  # fmt: skip
+        with closing(ahead(calls)) as pieces:
+            for index, what in large:
                 handle, name = tempfile.mkstemp(prefix="output-", dir=directory)
                 fetched[index] = Path(name)
                 with os.fdopen(handle, "wb") as file:
-                    _fetch(link, result.id, index, output.what, file)
+                    _assemble(pieces, what, file)
         link.bulk.release(link.lease, result.id)
     except BaseException as error:
         for path in fetched.values():
@@ -136,23 +145,30 @@ def fetch_large(link: SlaveLink, result: Any, directory: Path) -> dict[int, Path
     return fetched
 
 
-def _fetch(link: SlaveLink, job: int, index: int, what: Any, file: Any) -> None:
+def _piece(link: SlaveLink, job: int, index: int, what: Any, at: int) -> bytes:
+    """Fetch a piece of an output, whole. Raises ProtocolFailed, CORBA.Exception."""
+    wanted = min(DGCC.PIECE, what.size - at)
+    packed = link.bulk.output(link.lease, job, index, at, wanted)
+    try:
+        piece = unpack(packed.data, wanted) if packed.compressed else bytes(packed.data)
+    except BadDigest as error:
+        raise ProtocolFailed(f"'{shown(what.path)}': {error}") from error
+    if len(piece) != wanted:  # else a slave could drip for as long as it likes
+        raise _other_content(what)
+    return piece
+
+
+def _assemble(pieces: Iterator[bytes], what: Any, file: Any) -> None:
     digest = hashlib.sha256()
-    at = 0
-    while at < what.size:
-        wanted = min(DGCC.PIECE, what.size - at)
-        packed = link.bulk.output(link.lease, job, index, at, wanted)
-        try:
-            piece = unpack(packed.data, wanted) if packed.compressed else packed.data
-        except BadDigest as error:
-            raise ProtocolFailed(f"'{shown(what.path)}': {error}") from error
-        if len(piece) != wanted:  # else a slave could drip for as long as it likes
-            break
+    for piece in itertools.islice(pieces, -(-what.size // DGCC.PIECE)):
         digest.update(piece)
         file.write(piece)
-        at += len(piece)
-    if at != what.size or digest.digest() != what.digest:
-        raise ProtocolFailed(f"it sent other content for '{shown(what.path)}' than it announced")
+    if digest.digest() != what.digest:
+        raise _other_content(what)
+
+
+def _other_content(what: Any) -> ProtocolFailed:
+    return ProtocolFailed(f"it sent other content for '{shown(what.path)}' than it announced")
 
 
 def file_clock_ns() -> int:

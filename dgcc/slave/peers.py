@@ -1,5 +1,6 @@
 """Other slaves as sources of content: trusted with nothing, given up at the first sign of trouble."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,18 +32,23 @@ class Metered:
     def __init__(self, source: BlobSource) -> None:
         self.received = 0
         self._source = source
+        self._lock = threading.Lock()  # several threads ask at once
 
     def blobs(self, wanted: Sequence[bytes]) -> Sequence[Any]:
         """As BlobSource.blobs."""
         answer = self._source.blobs(wanted)
-        self.received += sum(len(blob.data) for blob in answer)
+        self._count(sum(len(blob.data) for blob in answer))
         return answer
 
     def piece(self, digest: bytes, offset: int, count: int) -> Any:
         """As BlobSource.piece."""
         answer = self._source.piece(digest, offset, count)
-        self.received += len(answer.data)
+        self._count(len(answer.data))
         return answer
+
+    def _count(self, received: int) -> None:
+        with self._lock:
+            self.received += received
 
 
 class Peer(Metered):
@@ -51,7 +57,9 @@ class Peer(Metered):
     def __init__(self, source: BlobSource, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(source)
         self._clock = clock
-        self._spent = 0.0
+        self._waiting = 0  # calls under way
+        self._since = 0.0  # as long as there are some
+        self._spent = 0.0  # seconds in which there were some
         self._lacking = 0
 
     def blobs(self, wanted: Sequence[bytes]) -> Sequence[Any]:
@@ -63,16 +71,24 @@ class Peer(Metered):
         return self._watched(super().piece, digest, offset, count)
 
     def _watched(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        start = self._clock()
+        with self._lock:
+            if not self._waiting:
+                self._since = self._clock()
+            self._waiting += 1
         try:
             answer = call(*arguments)
         except UnknownBlob as error:
-            self._lacking += 1
+            with self._lock:
+                self._lacking += 1
             if self._lacking > _MOST_LACKING:
                 raise PeerTrouble("it does not have the environment any more") from error
             raise
         finally:
-            self._spent += self._clock() - start
+            with self._lock:
+                now = self._clock()
+                self._waiting -= 1
+                self._spent += now - self._since
+                self._since = now
         if self._spent > _PATIENCE_S + self.received / _LEAST_RATE:
             raise PeerTrouble(f"it is slow: {self.received} bytes in {self._spent:.1f} s")
         return answer

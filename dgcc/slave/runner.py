@@ -48,15 +48,17 @@ class Runner:
     """Runs jobs, each in a scratch directory of its own."""
 
     def __init__(
-        self, directory: Path, owner: tuple[int, int] | None, environments: EnvironmentPool, limits: Limits
-    ) -> None:
+        self, directory: Path, owner: tuple[int, int] | None, environments: EnvironmentPool, limits: Limits,
+        niceness: int = 0,
+    ) -> None:  # fmt: skip
         """`directory` is for scratch directories, where memory has no room for them; `owner` as in SlaveOptions.
-        `limits`: of each job.
+        `limits`, `niceness`: of each job.
 
         Raises JailFailed, with a sentence, if this host cannot run jobs; OSError.
         """
         self._owner = owner or (NOBODY, NOBODY)
         self._environments = environments
+        self._niceness = niceness
         self._groups = Groups.find()
         self._numbers = itertools.count(1)
         self._directory = scratch_directory(directory, outside=self._owner)
@@ -176,7 +178,7 @@ class Runner:
             umask=job.umask_, inside_uid=job.uid, inside_gid=job.gid, outside_uid=self._owner[0],
             outside_gid=self._owner[1], hostname=host.encode()[:64], binds=(*binds, *links),
             overlays=(*overlays, *layers),  # the later covers the earlier
-            limits=self._limits,
+            limits=self._limits, niceness=self._niceness,
         )  # fmt: skip
 
     @staticmethod

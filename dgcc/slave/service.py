@@ -22,10 +22,13 @@ from dgcc.naming.sender import Sender
 from dgcc.slave.environments import EnvironmentPool
 from dgcc.slave.joblist import JobList
 from dgcc.slave.meeting import Meeting
+from dgcc.slave.memory import Memory
 from dgcc.slave.mirrors import MirrorPool
+from dgcc.slave.owner import Owner
 from dgcc.slave.runner import Runner
 from dgcc.slave.session import Running, Session
 from dgcc.slave.sharing import StoreServant
+from dgcc.slave.stager import Stager
 from dgcc.store.blobs import BlobStore
 from dgcc.store.jaillimits import Limits, host_limits
 from dgcc.store.packing import pack
@@ -51,6 +54,8 @@ class SlaveOptions:
     owner: tuple[int, int] | None  # (uid, gid) of jobs, where the slave is root
     store_limit: int = 20_000_000_000  # bytes
     limits: Limits | None = None  # of each job; None: what suits this host
+    niceness: int = 0  # of jobs
+    owner_load: float | None = None  # share of the CPUs beyond which the host's owner is using it; None: not looked at
 
 
 @only(tls.MASTER)
@@ -76,9 +81,11 @@ class Slave(DGCC__POA.Slave):
         self._blobs = BlobStore(options.store / "blobs", third)
         self._mirrors = MirrorPool(options.store / "mirrors", self._blobs, options.owner, third)
         self._environments = environments = EnvironmentPool(options.store / "environments", options.owner, third)
-        self._runner = Runner(
-            options.store / "jobs", options.owner, environments, options.limits or host_limits(options.slots)
-        )
+        limits = options.limits or host_limits(options.slots)
+        self._runner = Runner(options.store / "jobs", options.owner, environments, limits, options.niceness)
+        self._memory = Memory(options.slots, limits)
+        self._owner = Owner(options.owner_load)
+        self._stager = Stager(environments, lambda s, job: job in self._jobs.waiting(s), self._enter, self._leave)
         self._store = poa.id_to_reference(poa.activate_object(StoreServant(environments.index)))._narrow(DGCC.Source)
         self.ref = self._this_on(poa)
         self._meeting = Meeting(farm, self.ref, self._served, self._serve)
@@ -127,9 +134,8 @@ class Slave(DGCC__POA.Slave):
     # ---- operations of the servant (the ORB's threads) -------------------------------------------------------
 
     def _get_info(self) -> Any:
-        memory = psutil.virtual_memory().total
         return DGCC.SlaveInfo(self._options.name, dgcc.__version__, DGCC.PROTOCOL, platform.machine(),
-                              self._options.slots, memory, self._environments.complete())  # fmt: skip
+                              self._options.slots, self._memory.total, self._environments.complete())  # fmt: skip
 
     def _get_state(self) -> Any:
         waiting = len(self._jobs)
@@ -137,7 +143,7 @@ class Slave(DGCC__POA.Slave):
             sessions = list(self._sessions.values())
             kept = len({(s.lease, job) for s in sessions for job in (*s.kept, *s.undelivered)})
             return DGCC.SlaveState(self._get_info(), self._idle, waiting, kept,
-                                   self._load(self._options.slots), -1.0, [s.name for s in sessions])
+                                   self._load(None), self._owner.share, [s.name for s in sessions])
 
     def _get_store(self) -> Any:
         return self._store
@@ -160,6 +166,8 @@ class Slave(DGCC__POA.Slave):
         if len(self._jobs.waiting(session)) >= _MOST_WAITING:
             raise DGCC.Refused(f"{_MOST_WAITING} jobs of this master wait here already")
         self._jobs.put(session, what)
+        if not self._idle:
+            self._stager.offer(session, what)
 
     def cancel(self, lease: int, which: list[int]) -> None:
         """See the IDL."""
@@ -225,11 +233,36 @@ class Slave(DGCC__POA.Slave):
             if taken is None:
                 return
             session, job = taken
-            self._work(session, job)
+            try:
+                self._work(session, job)
+            finally:
+                self._jobs.done(session, job)
 
     def _report_free(self, idle: int) -> None:
         for session in list(self._sessions.values()):
-            session.sender.submit(_quietly, session, lambda s=session: s.registry.free(s.lease, idle))
+            if not session.reporting:  # one that is about to be made says it all
+                session.reporting = True
+                session.sender.submit(self._say_free, session, idle)
+
+    @staticmethod
+    def _say_free(session: Session, idle: int) -> None:
+        session.reporting = False
+        _quietly(session, lambda: session.registry.free(session.lease, idle))
+
+    def _enter(self, session: Session) -> bool:
+        """A thread that is no job process begins to use what the session has on disk; False: it is over."""
+        with self._lock:
+            if session.ended:
+                return False
+            session.users += 1
+            return True
+
+    def _leave(self, session: Session) -> None:
+        with self._lock:
+            session.users -= 1
+            last = session.ended and not session.running and not session.users
+        if last:
+            session.forget()
 
     def _work(self, session: Session, job: Any) -> None:
         running = Running()
@@ -248,6 +281,7 @@ class Slave(DGCC__POA.Slave):
         scratch = None
         try:
             result, scratch, kept = self._runner.run(session, job, running, self._lock)
+            result.received += session.take_staged(job.id)
             with self._lock:
                 wanted = not (running.cancelled or session.ended)
                 if wanted and kept and scratch is not None:
@@ -256,12 +290,12 @@ class Slave(DGCC__POA.Slave):
                 if wanted:
                     session.undelivered.add(job.id)
             if wanted:
-                session.sender.submit(session.deliver, result)
+                session.deliver(result)
         finally:
             with self._lock:
                 if session.running.get(job.id) is running:
                     del session.running[job.id]
-                last = session.ended and not session.running
+                last = session.ended and not session.running and not session.users
             if scratch is not None:
                 self._runner.remove(scratch)
             if last:
@@ -300,27 +334,36 @@ class Slave(DGCC__POA.Slave):
         with self._lock:
             self._sessions[session.lease] = session
         log.info("serving master %s", session.name)
+        load = self._load(session)
+        if load.slots < self._options.slots:  # it is to hear of that before it sends jobs
+            session.sender.submit(self._renew, session, load, [])
         session.sender.submit(_quietly, session, lambda: session.registry.free(session.lease, self._options.slots))
+        session.told = load.slots
 
     def _served(self) -> set[str]:
         with self._lock:
             return {session.name for session in self._sessions.values()}
 
     def _heartbeat(self) -> None:
-        load = self._load(self._options.slots)
+        if self._owner.look():
+            self._jobs.pause(self._owner.is_here)
+            log.info("the owner of this host is %susing it", "" if self._owner.is_here else "no longer ")
+        load = self._load(None)
         for session in list(self._sessions.values()):
             since = time.monotonic() - session.renewed
             if since > 2 * session.lease_s:
                 self._lose(session)  # stopped, or cut off; its sender may hang for longer
-            elif since >= session.lease_s / 6 and not session.renewing:
-                session.renewing = True
-                session.sender.submit(self._renew, session, load, self._held(session))
+            elif not session.renewing:
+                slots = self._jobs.share(session, self._options.slots)
+                if since >= session.lease_s / 6 or slots != session.told:
+                    session.renewing = True
+                    mine = DGCC.HostLoad(load.cpu, load.load1, load.memory_free, slots)
+                    session.sender.submit(self._renew, session, mine, self._held(session))
 
-    def _load(self, slots: int) -> Any:
-        """What to tell a master that may count on so many slots."""
-        return DGCC.HostLoad(
-            psutil.cpu_percent() / 100, psutil.getloadavg()[0], psutil.virtual_memory().available, slots
-        )
+    def _load(self, session: Session | None) -> Any:
+        """What to tell a master; None: one that is not here yet."""
+        slots = self._jobs.share(session, self._options.slots)
+        return DGCC.HostLoad(psutil.cpu_percent() / 100, psutil.getloadavg()[0], self._memory.free(), slots)
 
     def _held(self, session: Session) -> list[int]:
         """The jobs that this slave has of a session. One between two of the lists is told the next time."""
@@ -351,6 +394,7 @@ class Slave(DGCC__POA.Slave):
             self._sessions.pop(session.lease, None)
             self._holders.ended(session.lease)
         self._jobs.withdraw(session)
+        self._jobs.forget(session)
         self._kill(session, None)
         if say:
             farewell = Sender("leave")  # a master that has stopped is not waited for
@@ -362,7 +406,7 @@ class Slave(DGCC__POA.Slave):
         for scratch, _ in session.kept.values():
             self._runner.remove(scratch)
         with self._lock:
-            last = not session.running  # else the last of its job processes sees to it
+            last = not session.running and not session.users  # else the last of its threads sees to it
         if last:
             session.forget()
         log.info("master %s served", session.name)

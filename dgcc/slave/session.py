@@ -1,6 +1,8 @@
 """A slave's side of one lease: the master it serves, the copies of its layers, the jobs under way for it."""
 
+import itertools
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from dgcc.store.sync import follow
 from dgcc.store.wire import RemoteSource
 
 _DELIVER_PAUSE_S = 0.2
+_DELIVERERS = 4
 # A master whose host refuses so many renewals in a row, each so soon, is dead.
 _REFUSALS = 2
 _REFUSED_WITHIN_S = 1.0
@@ -63,8 +66,16 @@ class Session:
         self.lease_s = 0
         self.renewed = time.monotonic()
         self.ended = False
-        self.sender = Sender(f"to {self.name}")  # all calls to the master but those that bring a layer
-        self.renewing = False
+        self.sender = Sender(f"to {self.name}")  # for short calls: renewals, reports of free slots
+        self.stager = Sender(f"stage {self.name}")  # for bringing what waiting jobs need
+        # For results: over a long way, those of many slots would wait for each other.
+        self._deliverers = [Sender(f"result {n} to {self.name}") for n in range(_DELIVERERS)]
+        self._deliveries = itertools.count()
+        self.renewing = self.reporting = False
+        self.told = 0  # how many slots the master was last told that it may fill
+        self.users = 0  # threads that use what is on disk for this session, but for job processes
+        self.way_s = math.inf  # how long it took of late to bring a layer up to date
+        self._staged: dict[int, int] = {}  # job -> bytes that came for it while it waited
         self._refused = 0  # renewals in a row that found nobody
         self._mirrors = mirrors
         self._layers: dict[str, LayerCopy] = {}
@@ -92,6 +103,7 @@ class Session:
                 copy = self._layers[need.layer] = LayerCopy(self._mirrors.acquire(self.host, need.root))
         received = 0
         with copy.lock:
+            began = time.monotonic()
             # Also where the version would do: the job is to see what a compiler that starts now would see.
             try:
                 done = follow(self.source, need.layer, copy.mirror, copy.version)
@@ -101,17 +113,38 @@ class Session:
             copy.version, received = done.version, done.received
             if copy.version < need.version:
                 raise ProtocolTrouble(f"the master has no version {need.version} of {need.layer}")
+            self.way_s = time.monotonic() - began
         return copy.mirror, received
 
+    def has(self, need: Any) -> bool:
+        """Whether a layer has been brought to the version that a job needs, as far as is known without asking."""
+        with self._lock:
+            copy = self._layers.get(need.layer)
+        return copy is not None and copy.version >= need.version and copy.version > 0
+
+    def staged(self, job: int, received: int) -> None:
+        """So many bytes came for a job while it waited."""
+        if received:
+            with self._lock:
+                self._staged[job] = received
+
+    def take_staged(self, job: int) -> int:
+        """The bytes that came for a job while it waited: each is told once."""
+        with self._lock:
+            return self._staged.pop(job, 0)
+
     def deliver(self, result: Any) -> None:
-        """Hand a result to the master, again and again until it has it or the session ends. On the sender."""
+        """Hand a result to the master, again and again until it has it or the session ends. Returns at once."""
+        self._deliverers[next(self._deliveries) % _DELIVERERS].submit(self._deliver, result)
+
+    def _deliver(self, result: Any) -> None:
         try:
             self.overseer.done(self.lease, result)
         except (CORBA.COMM_FAILURE, CORBA.TRANSIENT, CORBA.TIMEOUT) as error:
             log.info("master %s did not take a result yet: %s", self.name, error)
             time.sleep(_DELIVER_PAUSE_S)
             if not self.ended:
-                self.sender.submit(self.deliver, result)  # behind what else is to be said, such as renewals
+                self.deliver(result)
             return
         except DGCC.UnknownLease:
             pass
@@ -129,6 +162,7 @@ class Session:
 
     def renew(self, load: Any, held: list[int]) -> bool:
         """Renew the lease. False: the master is gone, or has given us up."""
+        self.told = load.slots
         began = time.monotonic()
         try:
             self.registry.renew(self.lease, load, held)
@@ -147,7 +181,8 @@ class Session:
 
     def forget(self) -> None:
         """End: kill what runs, give the mirrors back. Call once no job process works for this session any more."""
-        self.sender.shutdown()
+        for sender in (self.sender, self.stager, *self._deliverers):
+            sender.shutdown()
         with self._lock:  # a second call finds nothing left
             for copy in self._layers.values():
                 self._mirrors.release(copy.mirror)

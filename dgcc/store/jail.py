@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dgcc
+from dgcc.store import niceness
 from dgcc.store.errors import StoreError
 from dgcc.store.jailgroup import short_of_memory
 from dgcc.store.jaillimits import Limits, size
@@ -140,6 +141,7 @@ class _Conversation:
         self._owner = spec.outside_uid
         self._limits = spec.limits
         self._group = spec.group
+        self._niceness = spec.niceness
         self._room = self._most = max_output
         self._deadline_s = 0.0
         self._chunks: list[tuple[int, bytes]] = []
@@ -177,7 +179,7 @@ class _Conversation:
             out = self._stream(1, stack, theirs)
             err = subprocess.STDOUT if self._merge else self._stream(2, stack, theirs)
             try:
-                return subprocess.Popen(
+                jail = subprocess.Popen(
                     [BINARY, str(result_w)],
                     bufsize=0,
                     stdin=subprocess.PIPE,
@@ -190,6 +192,9 @@ class _Conversation:
                 )
             except OSError as error:
                 raise JailFailed(f"cannot start {BINARY}: {error.strerror}; install the package again") from error
+            if self._niceness:
+                niceness.lower(jail.pid, self._niceness)  # it waits for its spec, and has started nothing
+            return jail
 
     def _stream(self, number: int, ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> int:
         """A pipe or terminal for stream `number`; returns the jail's end, which `theirs` closes."""

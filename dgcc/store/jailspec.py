@@ -49,7 +49,8 @@ class JailSpec:
     ids it has on the host if the caller is root; otherwise it has the caller's. tmpfs: empty, private,
     writable directories, besides /tmp, /var/tmp and /dev/shm. rlimits: (name, number), with the names of
     setrlimit in lower case; the core limit of one byte is the one at which the kernel hands no dump to a program of
-    the host. limits: what ends the job; None: nothing. group: its control group. host_root: the host's whole root
+    the host. limits: what ends the job; None: nothing. group: its control group. niceness: of
+    all its processes, at least. host_root: the host's whole root
     read-only, `binds` on top, its network, and no filter of system calls; only then a job of root stays root, so this
     is for the caller's own commands, never for those of others. self_test: instead of the program, the jail itself
     makes the file `made` in cwd and a new directory in place of `dir`, in which there is an empty one, `old`.
@@ -72,6 +73,7 @@ class JailSpec:
     rlimits: tuple[tuple[str, int], ...] = (("core", 1),)
     limits: Limits | None = None
     group: Path | None = None
+    niceness: int = 0
     host_root: bool = False
     self_test: bool = False
 

@@ -1,16 +1,20 @@
 """Fetching the content that a slave lacks: in batches, large ones in pieces, each once however many ask."""
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
+from dgcc.store.ahead import ahead
 from dgcc.store.blobs import BlobStore
 from dgcc.store.entry import PIECE, Entry, Kind
 from dgcc.store.errors import BadDigest, UnknownBlob
 from dgcc.store.packing import unpack
 
 BATCH = 512
-"""Blobs asked for in one request."""
+"""Blobs asked for in one request, at most."""
 
 
 class BlobSource(Protocol):
@@ -64,45 +68,101 @@ def pull_what_there_is(source: BlobSource, entries: Iterable[Entry], blobs: Blob
     return Pulled(received, frozenset(lost))
 
 
-def _fetch(source: BlobSource, sizes: dict[bytes, int], blobs: BlobStore, lost: set[bytes]) -> int:
+def _fetch(source: BlobSource, sizes: Mapping[bytes, int], blobs: BlobStore, lost: set[bytes]) -> int:
     received = 0
-    small = [digest for digest, size in sizes.items() if size <= PIECE]
-    while small:
+    batches = list(_batches(sizes))
+    large = [(digest, size) for digest, size in sizes.items() if size > PIECE]
+    calls: Iterable[Callable[[], _Answer]] = itertools.chain(
+        (partial(_ask, source, batch, sizes) for batch in batches),
+        (partial(_ask_piece, source, *each, at, lost) for each in large for at in range(0, each[1], PIECE)),
+    )
+    with closing(ahead(calls)) as answers:
+        for answer in itertools.islice(answers, len(batches)):
+            received += answer.received
+            lost |= answer.lost
+            for digest, data in answer.content:
+                blobs.put(digest, data)
+        for digest, size in large:
+            received += _take_large(itertools.islice(answers, -(-size // PIECE)), digest, size, blobs, lost)
+    return received
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of a request."""
+
+    received: int
+    content: Sequence[tuple[bytes, bytes]]  # digest, data
+    lost: frozenset[bytes] = frozenset()
+
+
+def _batches(sizes: Mapping[bytes, int]) -> Iterator[list[bytes]]:
+    """What travels whole, in requests that are likely to be answered at once."""
+    batch: list[bytes] = []
+    room = PIECE
+    for digest, size in sizes.items():
+        if size > PIECE:
+            continue
+        if batch and (len(batch) == BATCH or size > room):
+            yield batch
+            batch, room = [], PIECE
+        batch.append(digest)
+        room -= size
+    if batch:
+        yield batch
+
+
+def _ask(source: BlobSource, wanted: Sequence[bytes], sizes: Mapping[bytes, int]) -> _Answer:
+    rest = list(wanted)
+    received = 0
+    content: list[tuple[bytes, bytes]] = []
+    lost: set[bytes] = set()
+    while rest:
         try:
-            answer = source.blobs(small[:BATCH])
+            answer = source.blobs(rest)
         except UnknownBlob as error:
-            if error.digest not in small:
+            if error.digest not in rest:
                 raise BadDigest(f"the source lacks {error.digest.hex()}, which nobody asked for") from error
-            small.remove(error.digest)
+            rest.remove(error.digest)
             lost.add(error.digest)
             continue
         if not answer:
             raise BadDigest("the source answered a request for content with nothing")
-        for wanted, blob in zip(small, answer, strict=False):
-            if blob.digest != wanted:
-                raise BadDigest(f"asked for {wanted.hex()}, got {blob.digest.hex()}")
+        for digest, blob in zip(rest, answer, strict=False):
+            if blob.digest != digest:
+                raise BadDigest(f"asked for {digest.hex()}, got {blob.digest.hex()}")
             received += len(blob.data)
-            blobs.put(wanted, unpack(blob.data, sizes[wanted]) if blob.compressed else blob.data)
-        small = small[len(answer) :]
-    for digest, size in sizes.items():
-        if size > PIECE:
-            try:
-                received += _fetch_large(source, digest, size, blobs)
-            except UnknownBlob:
-                lost.add(digest)
-    return received
+            content.append((digest, unpack(blob.data, sizes[digest]) if blob.compressed else blob.data))
+        rest = rest[len(answer) :]
+    return _Answer(received, content, frozenset(lost))
 
 
-def _fetch_large(source: BlobSource, digest: bytes, size: int, blobs: BlobStore) -> int:
+def _ask_piece(source: BlobSource, digest: bytes, size: int, offset: int, lost: set[bytes]) -> _Answer:
+    if digest in lost:
+        return _Answer(0, [], frozenset((digest,)))
+    count = min(PIECE, size - offset)
+    try:
+        piece = source.piece(digest, offset, count)
+    except UnknownBlob:
+        return _Answer(0, [], frozenset((digest,)))
+    data = unpack(piece.data, count) if piece.compressed else piece.data
+    if len(data) != count:  # only the end may be short, and no piece longer
+        raise BadDigest(f"{digest.hex()} was to have {size} bytes; at {offset} came {len(data)}")
+    return _Answer(len(piece.data), [(digest, data)])
+
+
+def _take_large(pieces: Iterator[_Answer], digest: bytes, size: int, blobs: BlobStore, lost: set[bytes]) -> int:
     received = 0
     blobs.expect_room(size)
-    with blobs.writer(digest) as writer:
-        while (rest := size - writer.size) > 0:
-            count = min(PIECE, rest)
-            piece = source.piece(digest, writer.size, count)
-            received += len(piece.data)
-            data = unpack(piece.data, count) if piece.compressed else piece.data
-            if len(data) != count:  # only the end may be short, and no piece longer
-                raise BadDigest(f"{digest.hex()} was to have {size} bytes; at {writer.size} came {len(data)}")
-            writer.write(data)
+    try:
+        with blobs.writer(digest) as writer:
+            for piece in pieces:
+                if piece.lost:
+                    raise UnknownBlob(digest)
+                received += piece.received
+                writer.write(piece.content[0][1])
+    except UnknownBlob:
+        lost.add(digest)
+        for _ in pieces:
+            pass
     return received

@@ -16,14 +16,15 @@ class Master:
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
 
-    def _get_name(self) -> str:
-        return self.name
+    def _get_parts(self) -> Any:
+        return DGCC.MasterParts(self.name, None, self, None)
 
     def _get_protocol(self) -> int:
         return int(DGCC.PROTOCOL)
 
-    def refuse(self) -> None:
-        raise DGCC.Refused(self.reason)
+    @staticmethod
+    def refuse(name: str, parts: Any) -> None:
+        raise DGCC.Refused(parts.job_overseer.reason)
 
 
 class Farm:
