@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import platform
 import resource
 import secrets
 import signal as signals
@@ -27,7 +28,7 @@ from dgcc.master.plan.planner import Planner
 from dgcc.master.preparation import Preparation
 from dgcc.master.presence import Presence
 from dgcc.master.reception import Reception
-from dgcc.master.registry import SlaveRegistry
+from dgcc.master.registry import SIMULATED, SlaveRegistry
 from dgcc.master.report import Report
 from dgcc.master.servants import Gate
 from dgcc.master.shipping import Shipping
@@ -69,6 +70,7 @@ class BuildOptions:
     verbose: bool
     rules: Rules
     compare: bool
+    simulate: bool = False  # only slaves that simulate are let in, and nobody is to learn from what they say
 
 
 class Build:
@@ -77,7 +79,7 @@ class Build:
     def __init__(self, options: BuildOptions) -> None:
         self.options = options
         self.signal = 0  # the one that ended the build, if one did
-        self._registry = SlaveRegistry()
+        self._registry = SlaveRegistry(SIMULATED if options.simulate else platform.machine())
         self._report = Report()
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._loop: asyncio.AbstractEventLoop
@@ -99,6 +101,8 @@ class Build:
         self._loop.set_exception_handler(_log_mishap)
         self._interrupt = asyncio.Event()
         options = self.options
+        if options.simulate:
+            self._note("SIMULATION: what travelled was not run, and no file of it was made")
         self._assemble(began)
         self._planner = Planner(options.driver, options.arguments, options.roots)
         self._catch_signals()
@@ -159,7 +163,8 @@ class Build:
         grace = _GRACE_OWN_SLAVE_S if options.local_slave else _GRACE_S
         self._shipping = Shipping(loop, self._dispatcher, jobs, self._trees, self._registry,
                                   Overseer(now=now, grace_s=grace, job_s=deadlines().sent_job), preparation,
-                                  supplies, orders, self._foresight, compare=options.compare)  # fmt: skip
+                                  supplies, orders, self._foresight, compare=options.compare,
+                                  simulate=options.simulate)  # fmt: skip
         self._dispatcher.shipping, self._dispatcher.supplies = self._shipping, supplies
         self._dispatcher.foresight = self._foresight
         self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments, self._note)
@@ -249,6 +254,8 @@ class Build:
 
     def _remember(self) -> None:
         """Keep for later builds what jobs lacked, what became of each, and what it took."""
+        if self.options.simulate:
+            return
         self._lacked.save()
         now = time.time()
         ended = [job for job in self._dispatcher.jobs if job.state in END]
