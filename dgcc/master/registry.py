@@ -123,7 +123,7 @@ class SlaveRegistry:
 
     def _wrong_kind(self, name: str, machine: str) -> str:
         if machine == SIMULATED:
-            return f"the slave '{name}' only simulates, this master builds: start one of them without, or with --simulate"
+            return f"the slave '{name}' only simulates, this master builds: start both with --simulate, or neither"
         if self._machine == SIMULATED:
             return f"the slave '{name}' does not simulate, this master does: start both with --simulate, or neither"
         return (

@@ -146,7 +146,8 @@ class SimulatedSlave(DGCC__POA.Slave):
             if session is not None:
                 session.undelivered.add(job)
         if session is not None:
-            result = DGCC.Result(job, DGCC.ENDED, "", 0, 0, cost.cpu_s, cost.wall_s, cost.max_rss, started_ns, 0, [], [])
+            result = DGCC.Result(job, DGCC.ENDED, "", 0, 0, cost.cpu_s, cost.wall_s, cost.max_rss, started_ns, 0, [],
+                                 [])  # fmt: skip
             session.sender.submit(session.deliver, result)
         self._fill()
 
