@@ -19,6 +19,7 @@ from dgcc.master.dispatch import Dispatcher
 from dgcc.master.driver import Driver, start_driver
 from dgcc.master.environment.environments import Environments
 from dgcc.master.foresight import Foresight
+from dgcc.master.gate import Gate
 from dgcc.master.history import History, past_of
 from dgcc.master.joblist import END, JobList
 from dgcc.master.lacked import Lacked
@@ -30,7 +31,6 @@ from dgcc.master.presence import Presence
 from dgcc.master.reception import Reception
 from dgcc.master.registry import SIMULATED, SlaveRegistry
 from dgcc.master.report import Report
-from dgcc.master.servants import Gate
 from dgcc.master.shipping import Shipping
 from dgcc.master.status import Figures
 from dgcc.master.supplies import Supplies

@@ -31,7 +31,7 @@ def environment_of(request: Request) -> Mapping[bytes, bytes]:
 
 
 # A build's recipes have few environments, and each is asked for several times.
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _by_name(environment: tuple[bytes, ...]) -> Mapping[bytes, bytes]:
     pairs = (entry.partition(b"=") for entry in environment)
     return MappingProxyType({name: value for name, _, value in pairs})
@@ -105,7 +105,7 @@ class Orders:
                 if failed is not None:
                     self._loop.call_soon_threadsafe(failed, text)
 
-        link.sender.submit(run)
+        link.sender.post(run)
 
     def _links(self, request: Request) -> list[tuple[bytes, bytes]]:
         """The links by which $PWD leads to the working directory, where it does and is another path."""

@@ -156,7 +156,7 @@ def _list(payload: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
 
 
 # The recipes of a build have few environments. Each is kept once, however many recipes wait with it.
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _environment(rest: bytes) -> tuple[bytes, ...]:
     """Read the list with which a request ends. Raises WireError, with places as from the list's beginning."""
     values, at = _list(rest, 0)

@@ -86,7 +86,7 @@ def travelling(environment: Iterable[bytes], rules: Rules) -> tuple[bytes, ...]:
 
 
 # The recipes of a build have few environments, and these the same names.
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _without(environment: tuple[bytes, ...], secrets: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple(entry for entry in environment if not _is_secret(entry.partition(b"=")[0], secrets))
 
