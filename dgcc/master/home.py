@@ -6,15 +6,21 @@ does, or nested makes would wait for each other for ever: as soon as a process a
 recipe, that recipe's slot is given back.
 """
 
+import os
 from collections.abc import Callable
-from pathlib import Path
+
+_LONGEST_STAT = 4096
 
 
 def parent_of(pid: int) -> int:
     """Return the parent process id of `pid`, or 0 where there is none (any more). Source: proc(5), `stat`."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-        return int(stat[stat.rindex(b")") + 2 :].split()[1])
+        file = os.open(b"/proc/%d/stat" % pid, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            stat = os.read(file, _LONGEST_STAT)
+        finally:
+            os.close(file)
+        return int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1])
     except (OSError, ValueError, IndexError):
         return 0
 
@@ -48,6 +54,8 @@ class HomeSlots:
 
     def seen(self, pid: int) -> None:
         """A recipe has been released as process `pid`: whatever recipe it descends from waits for it."""
+        if not self._running:
+            return
         driver = self._parent(pid)
         if driver not in self._under:
             self._under[driver] = self._recipe_above(driver)

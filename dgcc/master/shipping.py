@@ -77,6 +77,8 @@ class Shipping:
         self._simulate = simulate  # slaves bring no files
         self._tasks = TaskSet()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # when it is to ring
+        self._just: tuple[Job, Prepared] | None = None  # what the job that is being offered is sent with, if at once
 
     @property
     def fetching(self) -> int:
@@ -87,10 +89,15 @@ class Shipping:
 
     def offer(self, job: Job) -> None:
         """Have a READY job sent to a slave, as soon as what it needs is known and a slave is free."""
-        if self._preparation.ready(job.work.needs, job.work.inputs) is None:
+        prepared = self._preparation.ready(job.work.needs, job.work.inputs)
+        if prepared is None:
             self._tasks.start(self._prepare(job))
-        else:
+            return
+        self._just = (job, prepared)
+        try:
             self._ready(job)
+        finally:
+            self._just = None
 
     def _ready(self, job: Job) -> None:
         self._overseer.ahead_s = self._foresight.ahead_s
@@ -140,12 +147,16 @@ class Shipping:
                 self._recipes.fall_back(job, reason)
 
     def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         now = time.monotonic()
         at = self._overseer.wakeup(now)
+        if self._timer is not None:
+            # One that comes too early does no harm, and most times move away with each job.
+            if at is not None and self._due <= at:
+                return
+            self._timer.cancel()
+            self._timer = None
         if at is not None:
+            self._due = at
             self._timer = self._loop.call_later(max(at - now, 0.01), self._tick)
 
     def _tick(self) -> None:
@@ -157,8 +168,10 @@ class Shipping:
         work: Work = job.work
         if job.state is State.SENT and not second:
             self._jobs.move(job, State.READY, "it goes to another host", now)
-        # Only now: a job may have waited long, and is to see all as a compiler that starts now would.
-        prepared = self._preparation.ready(work.needs, work.inputs)
+        prepared = self._just[1] if self._just is not None and self._just[0] is job else None
+        if prepared is None:
+            # Only now: a job may have waited long, and is to see all as a compiler that starts now would.
+            prepared = self._preparation.ready(work.needs, work.inputs)
         if prepared is None:  # a compiler was changed meanwhile
             self._loop.call_soon(self._offer_again, job, lease)
             return
