@@ -11,6 +11,8 @@ from typing import Any
 DEFAULT_S = 0.1
 _SLEEP = re.compile(rb"(?:.*[\s;&/])?sleep\s+([0-9]+(?:\.[0-9]+)?)(?:[\s;&].*)?", re.DOTALL)
 
+_NOTHING = re.compile(rb"(?:.*/)?true(?:\s.*)?", re.DOTALL)
+
 
 class BadRecording(Exception):
     """A recording cannot be used; the message says where, and what is wrong with it."""
@@ -40,12 +42,14 @@ class Durations:
         return len(self._by_path)
 
     def of(self, argv: Sequence[bytes], cwd: bytes) -> Cost:
-        """Tell what a command takes: `sleep SECONDS`, alone or in a line for the shell, so long; one that names a
-        target of the recording what that took."""
+        """Tell what a command takes: `sleep SECONDS`, alone or in a line for the shell, so long; `true` nothing; one
+        that names a target of the recording what that took."""
         line = b" ".join(argv)
         slept = _SLEEP.fullmatch(line)
         if slept:
             return Cost(float(slept[1]))
+        if _NOTHING.fullmatch(line):
+            return Cost(0.0)
         words = line.split()
         for find, known in ((lambda word: os.path.normpath(os.path.join(cwd, word)), self._by_path),
                             (os.path.basename, self._by_name)):  # fmt: skip

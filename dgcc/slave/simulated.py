@@ -85,7 +85,8 @@ class SimulatedSlave(DGCC__POA.Slave):
             idle = self.slots - len(self._running)
             sessions = list(self._sessions.values())
         kept = sum(len(session.undelivered) for session in sessions)
-        return DGCC.SlaveState(self._get_info(), idle, len(self._jobs), kept, self._load(), [s.name for s in sessions])
+        return DGCC.SlaveState(self._get_info(), idle, len(self._jobs), kept, self._load(), -1.0,
+                               [s.name for s in sessions])  # fmt: skip
 
     def _get_store(self) -> Any:
         return None
@@ -165,9 +166,9 @@ class SimulatedSlave(DGCC__POA.Slave):
         with self._lock:
             return {session.name for session in self._sessions.values()}
 
-    def _serve(self, master: Any) -> None:
+    def _serve(self, name: str, parts: Any) -> None:
         """Register with a master. Raises DGCC.Refused, CORBA.SystemException."""
-        session = Session(master, _NoMirrors())
+        session = Session(name, parts, _NoMirrors())
         session.enlist(self._get_info(), self.ref)
         self._holders.granted(session.lease)
         with self._lock:
@@ -183,7 +184,7 @@ class SimulatedSlave(DGCC__POA.Slave):
 
     def _load(self) -> Any:
         busy = len(self._running)
-        return DGCC.HostLoad(busy / self.slots, float(busy), _MEMORY)
+        return DGCC.HostLoad(busy / self.slots, float(busy), _MEMORY, self.slots)
 
     def _heartbeat(self) -> None:
         if self._ended:
