@@ -23,6 +23,7 @@ from dgcc.master.gate import Gate
 from dgcc.master.history import History, past_of
 from dgcc.master.joblist import END, JobList
 from dgcc.master.lacked import Lacked
+from dgcc.master.memory import Memory
 from dgcc.master.orders import Orders
 from dgcc.master.overseer import Overseer
 from dgcc.master.plan.planner import Planner
@@ -153,7 +154,8 @@ class Build:
         self._lacked = Lacked(options.roots[0])
         supplies = Supplies(self._trees, preparation, self._lacked)
         orders = Orders(loop, self._registry, self._trees, options.rules, self._window)
-        self._foresight = Foresight(options.roots[0], self._reconsider)
+        memory = Memory.of_simulations() if options.simulate else None
+        self._foresight = Foresight(options.roots[0], self._reconsider, memory)
         jobs = JobList(self._foresight.ended)
         self._dispatcher = Dispatcher(jobs, self._trees, options.rules, options.local_jobs, self._note)
         if options.compare:
@@ -254,13 +256,13 @@ class Build:
 
     def _remember(self) -> None:
         """Keep for later builds what jobs lacked, what became of each, and what it took."""
+        self._foresight.remember()
         if self.options.simulate:
             return
         self._lacked.save()
         now = time.time()
         ended = [job for job in self._dispatcher.jobs if job.state in END]
         History(self.options.roots[0]).record([past_of(job, now) for job in ended])
-        self._foresight.remember()
 
     def _figures(self) -> Figures:
         jobs, dispatcher = self._dispatcher.jobs, self._dispatcher
@@ -287,6 +289,7 @@ class Build:
         report.slaves = self._registry.tallies
         usage = resource.getrusage(resource.RUSAGE_SELF)
         report.master_cpu_s = usage.ru_utime + usage.ru_stime
+        report.master_memory = usage.ru_maxrss << 10
         report.bytes_sent += self._trees.bytes_sent
         report.bytes_received = self._shipping.bytes_received
 

@@ -72,8 +72,8 @@ class Reception:
 
     def free(self, lease: int, slots: int) -> None:
         """A slave has idle slots."""
-        link = self._registry.renew(lease, time.monotonic())
-        self._loop.call_soon(self._shipping.slave_free, link)
+        if self._registry.get(lease) is not None:  # else it was lost a moment ago
+            self._shipping.slave_free(self._registry.renew(lease, time.monotonic()))
 
     def leave(self, lease: int) -> None:
         """A slave goes."""

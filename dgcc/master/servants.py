@@ -72,7 +72,9 @@ class RegistryServant(DGCC__POA.SlaveRegistry):
     def free(self, lease: int, slots: int) -> None:
         """See the IDL."""
         self._holders.check(lease)
-        self._gate.call(self._handlers.free, lease, slots)
+        if not self._handlers.knows(lease):
+            raise DGCC.UnknownLease()
+        self._gate.post(self._handlers.free, lease, slots)
 
     def leave(self, lease: int) -> None:
         """See the IDL."""

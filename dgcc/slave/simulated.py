@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -39,6 +40,16 @@ class _NoMirrors(MirrorPool):
         pass
 
 
+@dataclass
+class Busy:
+    """What was simulated for one master: jobs that ended, the seconds that they took, and between which times."""
+
+    jobs: int = 0
+    slot_s: float = 0.0
+    first: float = 0.0
+    last: float = 0.0
+
+
 @only(tls.MASTER)
 class SimulatedSlave(DGCC__POA.Slave):
     """DGCC::Slave. Jobs that run are alarms; only each session's sender has a thread of its own."""
@@ -52,6 +63,7 @@ class SimulatedSlave(DGCC__POA.Slave):
         self._jobs = JobList()
         self._running: dict[int, tuple[Session, int]] = {}  # by number of the run: session, job
         self._runs = itertools.count()
+        self._busy: dict[Session, Busy] = {}
         self._ended = False
         self.ref = poa.id_to_reference(poa.activate_object(self))._narrow(DGCC.Slave)
         self._meeting = Meeting(farm, self.ref, self._served, self._serve)
@@ -139,13 +151,15 @@ class SimulatedSlave(DGCC__POA.Slave):
                 number = next(self._runs)
                 self._running[number] = session, job.id
                 cost = self._durations.of(job.argv, job.cwd)
-                self._alarms.after(cost.wall_s, partial(self._over, number, cost, time.time_ns()))
+                busy = self._busy.setdefault(session, Busy(first=time.monotonic()))
+                self._alarms.after(cost.wall_s, partial(self._over, number, cost, time.time_ns(), busy))
 
-    def _over(self, number: int, cost: Cost, started_ns: int) -> None:
+    def _over(self, number: int, cost: Cost, started_ns: int, busy: Busy) -> None:
         with self._lock:
             session, job = self._running.pop(number, (None, 0))
             if session is not None:
                 session.undelivered.add(job)
+                busy.jobs, busy.slot_s, busy.last = busy.jobs + 1, busy.slot_s + cost.wall_s, time.monotonic()
         if session is not None:
             result = DGCC.Result(job, DGCC.ENDED, "", 0, 0, cost.cpu_s, cost.wall_s, cost.max_rss, started_ns, 0, [],
                                  [])  # fmt: skip
@@ -218,6 +232,8 @@ class SimulatedSlave(DGCC__POA.Slave):
             session.ended = True
             self._sessions.pop(session.lease, None)
             self._holders.ended(session.lease)
+            busy = self._busy.pop(session, Busy())
         self._forget(session, None)
         session.forget()
-        log.info("master %s served, in simulation", session.name)
+        log.info("master %s served, in simulation: %d jobs, %.3f s of slots between %.3f and %.3f", session.name,
+                 busy.jobs, busy.slot_s, busy.first, busy.last)  # fmt: skip

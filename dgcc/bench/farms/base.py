@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from dgcc.bench import processes
 from dgcc.bench.processes import Tree
@@ -86,7 +87,7 @@ class Farm(ABC):
         """The log of the last build."""
         return self.site.log(f"build-{self._builds}")
 
-    def __enter__(self) -> "Farm":
+    def __enter__(self) -> Self:
         missing = [program for program in self.needs if not shutil.which(program)]
         if missing:
             raise BenchFailed(f"{self.name}: not installed: {', '.join(missing)}")

@@ -27,11 +27,13 @@ class Dgcc(Farm):
             environment, lambda: count(names, "listening at") > 0,
         )  # fmt: skip
         self._builder.append(self.daemon(
-            "slave",
-            site.builder.on([str(BIN / "dgcc-slave"), "--naming", self._naming, "--name", "builder", *self._how,
-                             "--slots", str(self.slots), "--store", str(site.directory / "store")]),
-            environment, lambda: count(slave, "slave 'builder' offers") > 0,
+            "slave", site.builder.on(self.builder()), environment, lambda: count(slave, "slave 'builder' offers") > 0,
         ))  # fmt: skip
+
+    def builder(self) -> list[str]:
+        """The slave's command."""
+        return [str(BIN / "dgcc-slave"), "--naming", self._naming, "--name", "builder", *self._how,
+                "--slots", str(self.slots), "--store", str(self.site.directory / "store")]  # fmt: skip
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """dgcc-master, which is told nothing but where the farm is."""
