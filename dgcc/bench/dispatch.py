@@ -38,9 +38,9 @@ def run(setting: Setting) -> Iterator[Table]:
     yield Table(
         "Dispatch",
         f"Recipes `true` without files, sent by a rule through one master. The simulated slave has {_SLOTS} slots and "
-        f"make `-j{_WINDOW}`; jobs there take no time. A real slave starts a jail for each. Make, its clients, the master and the "
-        "slave share this machine; the wall time has the start and the end of master and farm in it. CPU is that of each "
-        "job, start-up included.",
+        f"make `-j{_WINDOW}`; jobs there take no time. A real slave starts a jail for each. Make, its clients, the "
+        "master and the slave share this machine; the wall time has the start and the end of the build in it. CPU is "
+        "that of each job, start-up included.",
         "recipes", ("rate", "master", "make and clients", "slave", "master's memory"), tuple(rows),
         tuple(Bar(f"{count:,} recipes", rate.median, _LEAST, False, "jobs/s") for count, rate in rates.items()),
     )  # fmt: skip

@@ -51,11 +51,12 @@ def _use(setting: Setting, farms: Sequence[tuple[int, int, float]]) -> Table:
         bars.append(Bar(f"{slots:,} slots in use", known.median, least, False, "%"))
     return Table(
         "Use of many slots",
-        f"Simulated slaves in one process; recipes `sleep SECONDS` that await nothing, as long as leveldb's compiles "
-        f"(median {sorted(LEVELDB_S)[len(LEVELDB_S) // 2]:.1f} s, longest {max(LEVELDB_S):.1f} s), in random order; make "
-        f"has `-j` {_WAITING} over the slots, or twice the slots. Use is the time that jobs were to take, of all slots' time from the "
-        "first job's start to the last one's end. In the first build nobody knows how long a job takes; later the "
-        "longest go first. Make, its clients, the master and the slaves share this machine; CPU is that of each job.",
+        "Simulated slaves in one process; recipes `sleep SECONDS` that await nothing, as long as leveldb's compiles "
+        f"(median {sorted(LEVELDB_S)[len(LEVELDB_S) // 2]:.1f} s, longest {max(LEVELDB_S):.1f} s), in random order; "
+        f"make has `-j` {_WAITING} over the slots, or twice the slots. Use is the time that jobs were to take, of all "
+        "slots' time from the first job's start to the last one's end. In the first build nobody knows how long a job "
+        "takes; later the longest go first. Make, its clients, the master and the slaves share this machine; CPU is "
+        "that of each job.",
         "slots", ("slaves", "jobs", "first build", "later", "master", "make and clients", "slaves'", "memory"),
         tuple(rows), tuple(bars),
     )  # fmt: skip

@@ -33,7 +33,7 @@ def check(args: argparse.Namespace) -> None:
         raise ConfigError("--simulated-slaves is for --simulate only")
     if args.simulate is None:
         return
-    if not 1 <= (args.simulated_slaves or 1) <= _MOST_SLAVES:
+    if args.simulated_slaves is not None and not 1 <= args.simulated_slaves <= _MOST_SLAVES:
         raise ConfigError(f"--simulated-slaves must be between 1 and {_MOST_SLAVES}")
     if (args.slots or 1) > _MOST_SLOTS:
         raise ConfigError(f"--slots must be at most {_MOST_SLOTS}")
@@ -54,7 +54,7 @@ class Simulation:
         self._slaves = [
             SimulatedSlave(poa, farm, name if count == 1 else f"{name}-{number}", self.slots // count, durations,
                            self._alarms)
-            for number in range(count)
+            for number in range(1, count + 1)
         ]  # fmt: skip
 
     def start(self) -> None:

@@ -1,8 +1,10 @@
 """How long a simulated job takes: what its command says, or a recording of a build, or a default."""
 
+import gzip
 import json
 import os
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +30,11 @@ class Cost:
 
 
 class Durations:
-    """What jobs take, by their commands. A recording is one JSON object a line, as `dgcc-master --record` writes it:
-    a header first, then one for each job with `directory`, `target`, `wall_s`, `cpu_s` and `max_rss`."""
+    """What jobs take, by their commands.
+
+    A recording is one JSON object a line, as `dgcc-master --record` writes it, compressed if its name ends in ".gz": a
+    header first, then one for each job with `directory`, `target`, `wall_s`, `cpu_s` and `max_rss`.
+    """
 
     def __init__(self, recording: Path | None = None) -> None:
         """Raises BadRecording."""
@@ -61,9 +66,10 @@ class Durations:
 
     def _read(self, recording: Path) -> None:
         try:
-            lines = recording.read_bytes().splitlines()
-        except OSError as error:
-            raise BadRecording(f"{recording} cannot be read: {error.strerror}") from error
+            with gzip.open(recording) if recording.suffix == ".gz" else recording.open("rb") as file:
+                lines = file.read().splitlines()
+        except (OSError, EOFError, zlib.error) as error:
+            raise BadRecording(f"{recording} cannot be read: {error}") from error
         for number, line in enumerate(lines[1:], 2):
             try:
                 self._add(json.loads(line))
