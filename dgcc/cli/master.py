@@ -55,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--compare", action="store_true",
                    help="run every remote recipe at home as well and report each byte that differs; exit code "
                    f"{_DIFFERENT} if any does and make itself succeeded")
+    p.add_argument("--simulate", action="store_true",
+                   help="take only slaves that simulate: nothing that travels is made; for measuring")
     p.add_argument("-v", "--verbose", action="store_true", help="say what happens to each recipe, and why")
     p.add_argument("--version", action="version", version=f"dgcc-master {dgcc.__version__}")
     return p  # fmt: skip
@@ -89,6 +91,9 @@ def options(argv: list[str]) -> BuildOptions:
         raise ConfigError(f"--driver {args.driver}: {error}") from error
     if not driver:
         raise ConfigError("--driver names no command")
+    if args.simulate and (args.compare or not naming or args.local_slave):
+        raise ConfigError("--simulate needs a farm of slaves that simulate: give --naming, and no --compare or "
+                          "--local-slave")
     directory = working_directory(rest, os.getcwdb())
     try:
         roots = choose_roots(args.root, directory, os.path.realpath(os.getcwdb()))
@@ -117,6 +122,7 @@ def options(argv: list[str]) -> BuildOptions:
         verbose=args.verbose,
         rules=load_rules(roots[0]),
         compare=args.compare,
+        simulate=args.simulate,
     )
 
 

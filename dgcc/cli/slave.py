@@ -14,15 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dgcc
-from dgcc.cli import courtesy, joblimits, place
+from dgcc.cli import courtesy, joblimits, place, simulation
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.place import Member, join_farm
+from dgcc.cli.simulation import Simulation
 from dgcc.naming.contexts import Farm
 from dgcc.naming.deadlines import set_deadlines
 from dgcc.naming.orb import OrbError, start_orb, stop_orb
 from dgcc.naming.place import NamingError, parse_address
 from dgcc.naming.sender import Sender
 from dgcc.naming.server import PARENT_DIED
+from dgcc.slave.durations import BadRecording
 from dgcc.slave.service import Slave, SlaveOptions
 from dgcc.store.errors import StoreBusy, StoreError
 from dgcc.trust.guard import may_be_called
@@ -50,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     joblimits.add_options(p)
     courtesy.add_options(p)
     p.add_argument("--once", action="store_true", help="end when the first master has been served")
+    simulation.add_options(p)
     p.add_argument("-v", "--verbose", action="store_true", help="say what happens")
     # The slave that a master starts on its own host: it says little, and its store outlives its name.
     p.add_argument("--embedded", action="store_true", help=argparse.SUPPRESS)
@@ -104,6 +107,7 @@ def _serve(args: argparse.Namespace) -> int:
     set_deadlines(settings["deadlines"])
     if args.slots is not None and args.slots < 1:
         raise ConfigError("--slots must be at least 1")
+    simulation.check(args)
     naming = args.naming or settings.get("naming")
     if not naming:
         raise ConfigError("which farm? Give --naming HOST[:PORT], or set DGCC_NAMING")
@@ -121,8 +125,11 @@ def _serve(args: argparse.Namespace) -> int:
         threading.Thread(target=_pass_on, args=(told, over, ended_by), name="signals", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda got, _: told.put(got))
-        slave = _open(args, settings, name, lambda options: Slave(
-            poa, farm, dataclasses.replace(options, **dataclasses.asdict(gives_way)), over))
+        slave: Slave | Simulation = (
+            Simulation(poa, farm, name, args) if args.simulate is not None
+            else _open(args, settings, name, lambda options: Slave(
+                poa, farm, dataclasses.replace(options, **dataclasses.asdict(gives_way)), over))
+        )  # fmt: skip
         slave.start()
         log.info("slave '%s' offers %d slots at %s", slave.name, slave.slots, farm.address)
         while not over.wait(3600):
@@ -150,7 +157,7 @@ def main() -> int:
     )
     try:
         code = _serve(args)
-    except (ConfigError, NamingError, OrbError, TrustError, StoreError, OSError) as error:
+    except (ConfigError, NamingError, OrbError, TrustError, StoreError, BadRecording, OSError) as error:
         print(f"dgcc-slave: {error}", file=sys.stderr)
         code = 1
     if Sender.stuck:  # the end of the interpreter would wait, too

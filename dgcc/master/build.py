@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import logging
 import os
+import platform
 import resource
 import secrets
 import signal as signals
@@ -20,9 +21,11 @@ from dgcc.master.dispatch import Dispatcher
 from dgcc.master.driver import Driver, start_driver
 from dgcc.master.environment.environments import Environments
 from dgcc.master.foresight import Foresight
+from dgcc.master.gate import Gate
 from dgcc.master.history import History, past_of
 from dgcc.master.joblist import END, JobList
 from dgcc.master.lacked import Lacked
+from dgcc.master.memory import Memory
 from dgcc.master.orders import Orders
 from dgcc.master.overseer import Overseer
 from dgcc.master.plan.planned import Plan
@@ -33,10 +36,9 @@ from dgcc.master.progress import Progress
 from dgcc.master.reception import Reception
 from dgcc.master.recorder import record
 from dgcc.master.recording import write
-from dgcc.master.registry import SlaveRegistry
+from dgcc.master.registry import SIMULATED, SlaveRegistry
 from dgcc.master.report import Report
 from dgcc.master.retrospect import look_back
-from dgcc.master.servants import Gate
 from dgcc.master.shipping import Shipping
 from dgcc.master.status import Figures
 from dgcc.master.supplies import Supplies
@@ -80,6 +82,7 @@ class BuildOptions:
     verbose: bool
     rules: Rules
     compare: bool
+    simulate: bool = False  # only slaves that simulate are let in, and nobody is to learn from what they say
 
 
 class Build:
@@ -88,7 +91,7 @@ class Build:
     def __init__(self, options: BuildOptions) -> None:
         self.options = options
         self.signal = 0  # the one that ended the build, if one did
-        self._registry = SlaveRegistry()
+        self._registry = SlaveRegistry(SIMULATED if options.simulate else platform.machine())
         self._report = Report()
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._loop: asyncio.AbstractEventLoop
@@ -111,6 +114,8 @@ class Build:
         self._loop.set_exception_handler(_log_mishap)
         self._interrupt = asyncio.Event()
         options = self.options
+        if options.simulate:
+            self._note("SIMULATION: what travelled was not run, and no file of it was made")
         self._assemble(began)
         self._planner = Planner(options.driver, options.arguments, options.roots)
         self._catch_signals()
@@ -161,7 +166,8 @@ class Build:
         self._lacked = Lacked(options.roots[0])
         supplies = Supplies(self._trees, preparation, self._lacked)
         orders = Orders(loop, self._registry, self._trees, options.rules, self._window)
-        self._foresight = Foresight(options.roots[0], self._reconsider)
+        memory = Memory.of_simulations() if options.simulate else None
+        self._foresight = Foresight(options.roots[0], self._reconsider, memory)
         self._progress = Progress(self._foresight, lambda: self._registry.slots, options.local_jobs,
                                   lambda job: self._dispatcher.waits(job), now)  # fmt: skip
         jobs = JobList(self._progress.moved, self._foresight.moved)
@@ -173,7 +179,8 @@ class Build:
         grace = _GRACE_OWN_SLAVE_S if options.local_slave else _GRACE_S
         self._shipping = Shipping(loop, self._dispatcher, jobs, self._trees, self._registry,
                                   Overseer(now=now, grace_s=grace, job_s=deadlines().sent_job), preparation,
-                                  supplies, orders, self._foresight, compare=options.compare)  # fmt: skip
+                                  supplies, orders, self._foresight, compare=options.compare,
+                                  simulate=options.simulate)  # fmt: skip
         self._dispatcher.shipping, self._dispatcher.supplies = self._shipping, supplies
         self._dispatcher.foresight = self._foresight
         self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments, self._note)
@@ -277,11 +284,13 @@ class Build:
 
     def _remember(self) -> None:
         """Keep for later builds what jobs lacked, what became of each, and what it took."""
+        self._foresight.remember()
+        if self.options.simulate:
+            return
         self._lacked.save()
         now = time.time()
         ended = [job for job in self._dispatcher.jobs if job.state in END]
         History(self.options.roots[0]).record([past_of(job, now) for job in ended])
-        self._foresight.remember()
 
     def _figures(self) -> Figures:
         jobs, dispatcher = self._dispatcher.jobs, self._dispatcher
@@ -313,6 +322,7 @@ class Build:
         report.slaves = self._registry.tallies
         usage = resource.getrusage(resource.RUSAGE_SELF)
         report.master_cpu_s = usage.ru_utime + usage.ru_stime
+        report.master_memory = usage.ru_maxrss << 10
         report.bytes_sent += self._trees.bytes_sent
         report.bytes_received = self._shipping.bytes_received
 

@@ -10,8 +10,8 @@ expected to need, beside what those that run may yet grow to. Others may pass it
 always runs, whatever it needs.
 """
 
+import os
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 
@@ -25,6 +25,7 @@ MOST_PASSED = 16
 """So many recipes may start before a heavy one that came first."""
 
 _SHARE = 0.9  # of the memory that is available
+_LONGEST_STAT = 4096
 
 
 def available_memory() -> int:
@@ -35,8 +36,12 @@ def available_memory() -> int:
 def parent_of(pid: int) -> int:
     """Return the parent process id of `pid`, or 0 where there is none (any more). Source: proc(5), `stat`."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-        return int(stat[stat.rindex(b")") + 2 :].split()[1])
+        file = os.open(b"/proc/%d/stat" % pid, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            stat = os.read(file, _LONGEST_STAT)
+        finally:
+            os.close(file)
+        return int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1])
     except (OSError, ValueError, IndexError):
         return 0
 

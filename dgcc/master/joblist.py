@@ -24,6 +24,8 @@ class State(enum.Enum):
     FAILED = "failed"  # as DONE, with a failing exit status
     CANCELLED = "cancelled"  # its client went away before the end
 
+    __hash__ = object.__hash__  # each is counted for every job; an Enum's own is slow
+
 
 END = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 

@@ -53,6 +53,11 @@ class Memory:
         self._path = path or default_path().with_name("builds.sqlite")
         self.clock = clock
 
+    @classmethod
+    def of_simulations(cls) -> "Memory":
+        """What is remembered of builds in which slaves only simulated; no other build learns from it."""
+        return cls(default_path().with_name("simulated.sqlite"))
+
     def read(self, root: bytes, query: Callable[[sqlite3.Connection, int], T]) -> T | None:
         """Ask something about the project at `root`, given its id; None if nothing is known or can be read."""
 

@@ -6,6 +6,8 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from dgcc.corba import DGCC
@@ -26,8 +28,14 @@ log = logging.getLogger(__name__)
 
 def environment_of(request: Request) -> Mapping[bytes, bytes]:
     """The environment of a recipe by name; of a name given twice the last, as getenv in shells has it."""
-    pairs = (entry.partition(b"=") for entry in request.environment)
-    return {name: value for name, _, value in pairs}
+    return _by_name(request.environment)
+
+
+# A build's recipes have few environments, and each is asked for several times.
+@lru_cache(maxsize=32)
+def _by_name(environment: tuple[bytes, ...]) -> Mapping[bytes, bytes]:
+    pairs = (entry.partition(b"=") for entry in environment)
+    return MappingProxyType({name: value for name, _, value in pairs})
 
 
 class Orders:
@@ -103,7 +111,7 @@ class Orders:
                 if failed is not None:
                     self._loop.call_soon_threadsafe(failed, text)
 
-        link.sender.submit(run)
+        link.sender.post(run)
 
     def _links(self, request: Request) -> list[tuple[bytes, bytes]]:
         """The links by which $PWD leads to the working directory, where it does and is another path."""

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dgcc.corba import CORBA, DGCC
+from dgcc.master.gate import Gate
 from dgcc.master.registry import SlaveLink
-from dgcc.master.servants import Gate, Handlers, MasterServant, OverseerServant, RegistryServant, SourceServant
+from dgcc.master.servants import Handlers, MasterServant, OverseerServant, RegistryServant, SourceServant
 from dgcc.naming.contexts import MASTERS, SLAVES, Farm, Life
 from dgcc.naming.deadlines import deadlines
 from dgcc.naming.orb import start_orb, stop_orb

@@ -42,6 +42,10 @@ class Reception:
             self._told.add(text)
             self._note(text)
 
+    def knows(self, lease: int) -> bool:
+        """Whether a lease is in force; on any thread."""
+        return self._registry.get(lease) is not None
+
     def enlist(self, info: Any, ref: Any, bulk: Any) -> Any:
         """A slave registers. It gets jobs from its first `free` on, when it knows its own lease."""
         before = self._registry.named(info.name)
@@ -68,8 +72,8 @@ class Reception:
 
     def free(self, lease: int, slots: int) -> None:
         """A slave has idle slots."""
-        link = self._registry.renew(lease, time.monotonic())
-        self._loop.call_soon(self._shipping.slave_free, link)
+        if self._registry.get(lease) is not None:  # else it was lost a moment ago
+            self._shipping.slave_free(self._registry.renew(lease, time.monotonic()))
 
     def leave(self, lease: int) -> None:
         """A slave goes."""
@@ -80,8 +84,9 @@ class Reception:
 
     def done(self, lease: int, result: Any) -> None:
         """A slave reports the end of a job."""
-        self._registry.renew(lease, time.monotonic())
-        self._loop.call_soon(self._shipping.on_result, lease, result)
+        if self._registry.get(lease) is not None:  # else it was lost a moment ago
+            self._registry.renew(lease, time.monotonic())
+            self._shipping.on_result(lease, result)
 
     def changes(self, layer: str, since: int) -> Any:
         """A slave reads a layer, or an environment."""

@@ -20,6 +20,8 @@ from dgcc.naming.sender import Sender
 # More than any farm has; a slave that goes mad is not to take all jobs, or all of this machine's memory.
 MOST_SLAVES = 1000  # each costs two threads
 _MOST_SLOTS = 4096
+SIMULATED = "simulated"
+"""The kind of machine that a slave gives itself which only simulates: no master takes it that builds."""
 
 
 @dataclass
@@ -84,7 +86,9 @@ def unfit(slave: str, version: str, protocol: int) -> str:
 class SlaveRegistry:
     """The slaves of one master, by lease."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: str = platform.machine()) -> None:
+        """`machine`: the kind of machine that a slave must be."""
+        self._machine = machine
         self._links: dict[int, SlaveLink] = {}
         self.slots = 0  # of all of them
         self.most_slots = 0  # at a time, so far
@@ -108,11 +112,8 @@ class SlaveRegistry:
         """Take a slave in. Raises DGCC.Refused with what the slave's owner should do."""
         if info.protocol != DGCC.PROTOCOL:
             raise DGCC.Refused(unfit(info.name, info.version, info.protocol))
-        if info.machine != platform.machine():
-            raise DGCC.Refused(
-                f"the slave '{info.name}' is a machine of the kind {info.machine}, this master's is "
-                f"{platform.machine()}: its compilers cannot run there"
-            )
+        if info.machine != self._machine:
+            raise DGCC.Refused(self._wrong_kind(info.name, info.machine))
         if not 1 <= info.slots <= _MOST_SLOTS:
             raise DGCC.Refused(f"the slave '{info.name}' offers {info.slots} slots, which no machine has")
         if len(self._links) >= MOST_SLAVES:
@@ -125,6 +126,16 @@ class SlaveRegistry:
         self.slots += info.slots
         self.most_slots = max(self.most_slots, self.slots)
         return link
+
+    def _wrong_kind(self, name: str, machine: str) -> str:
+        if machine == SIMULATED:
+            return f"the slave '{name}' only simulates, this master builds: start both with --simulate, or neither"
+        if self._machine == SIMULATED:
+            return f"the slave '{name}' does not simulate, this master does: start both with --simulate, or neither"
+        return (
+            f"the slave '{name}' is a machine of the kind {machine}, this master's is {self._machine}: its compilers "
+            "cannot run there"
+        )
 
     def renew(self, lease: int, now: float) -> SlaveLink:
         """Extend a lease. Raises DGCC.UnknownLease if it has ended."""

@@ -47,6 +47,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     comparison: "Comparison | None" = None
     master_cpu_s: float = 0.0
+    master_memory: int = 0
     client_cpu_s: float = 0.0
     bytes_sent: int = 0
     bytes_received: int = 0
@@ -88,6 +89,7 @@ class Report:
                 },
                 "notes": self.notes,
                 "master_cpu_s": round(self.master_cpu_s, 3),
+                "master_memory": self.master_memory,
                 "client_cpu_s": round(self.client_cpu_s, 3),
                 "bytes_sent": self.bytes_sent,
                 "bytes_received": self.bytes_received,

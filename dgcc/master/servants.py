@@ -1,11 +1,10 @@
 """The master's CORBA objects. The ORB calls them on its own threads; they hand over to the loop and touch no state."""
 
-import asyncio
-import concurrent.futures
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from dgcc.corba import CORBA, DGCC, DGCC__POA, set_call_timeout
+from dgcc.corba import DGCC, DGCC__POA, set_call_timeout
+from dgcc.master.gate import Gate
 from dgcc.master.results import checked, printable
 from dgcc.naming.deadlines import deadlines, milliseconds
 from dgcc.store.wire import blobs_to_wire, errors_to_wire
@@ -17,6 +16,9 @@ _NAME_MAX = 255
 
 class Handlers(Protocol):
     """What the loop does with the calls; each runs on the loop."""
+
+    def knows(self, lease: int) -> bool:
+        """Whether a lease is in force. The one that may be called on any thread."""
 
     def enlist(self, info: Any, ref: Any, bulk: Any) -> Any:
         """A slave registers, known by two references, the second for long calls; returns its DGCC.Lease."""
@@ -38,38 +40,6 @@ class Handlers(Protocol):
 
     def changes(self, layer: str, since: int) -> Any:
         """A slave reads a layer; returns a DGCC.Page."""
-
-
-class Gate:
-    """The way from the ORB's threads onto the loop."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run `function` on the loop and return what it returns, or raise what it raises.
-
-        Raises CORBA.TRANSIENT where the loop is too busy to answer, CORBA.OBJECT_NOT_EXIST where it has ended.
-        """
-        answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
-
-        def run() -> None:
-            if not answer.set_running_or_notify_cancel():
-                return
-            try:
-                answer.set_result(function(*arguments))
-            except BaseException as error:
-                answer.set_exception(error)
-
-        try:
-            self._loop.call_soon_threadsafe(run)
-        except RuntimeError as error:
-            raise CORBA.OBJECT_NOT_EXIST(0, CORBA.COMPLETED_NO) from error
-        try:
-            return answer.result(deadlines().answer)
-        except concurrent.futures.TimeoutError as error:
-            answer.cancel()
-            raise CORBA.TRANSIENT(0, CORBA.COMPLETED_MAYBE) from error
 
 
 @only(SLAVE)
@@ -102,7 +72,9 @@ class RegistryServant(DGCC__POA.SlaveRegistry):
     def free(self, lease: int, slots: int) -> None:
         """See the IDL."""
         self._holders.check(lease)
-        self._gate.call(self._handlers.free, lease, slots)
+        if not self._handlers.knows(lease):
+            raise DGCC.UnknownLease()
+        self._gate.post(self._handlers.free, lease, slots)
 
     def leave(self, lease: int) -> None:
         """See the IDL."""
@@ -120,7 +92,10 @@ class OverseerServant(DGCC__POA.Overseer):
     def done(self, lease: int, what: Any) -> None:
         """See the IDL."""
         self._holders.check(lease)
-        self._gate.call(self._handlers.done, lease, checked(what))
+        if not self._handlers.knows(lease):
+            raise DGCC.UnknownLease()
+        # The slave need not wait until the loop has had a look at it: it has let go of the job.
+        self._gate.post(self._handlers.done, lease, checked(what))
 
 
 @only(SLAVE)

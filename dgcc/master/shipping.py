@@ -60,7 +60,7 @@ class Shipping:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, recipes: Recipes, jobs: JobList, trees: Trees,
                  registry: SlaveRegistry, overseer: Overseer, preparation: Preparation, supplies: Supplies,
-                 orders: Orders, foresight: Foresight, *, compare: bool) -> None:  # fmt: skip
+                 orders: Orders, foresight: Foresight, *, compare: bool, simulate: bool = False) -> None:  # fmt: skip
         self.bytes_received = 0
         self.scratch = Path()  # where large outputs wait until they are written
         self._loop = loop
@@ -74,8 +74,11 @@ class Shipping:
         self._orders = orders
         self._foresight = foresight
         self._compare = compare
+        self._simulate = simulate  # slaves bring no files
         self._tasks = TaskSet()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # when it is to ring
+        self._just: tuple[Job, Prepared] | None = None  # what the job that is being offered is sent with, if at once
 
     @property
     def fetching(self) -> int:
@@ -86,10 +89,15 @@ class Shipping:
 
     def offer(self, job: Job) -> None:
         """Have a READY job sent to a slave, as soon as what it needs is known and a slave is free."""
-        if self._preparation.ready(job.work.needs, job.work.inputs) is None:
+        prepared = self._preparation.ready(job.work.needs, job.work.inputs)
+        if prepared is None:
             self._tasks.start(self._prepare(job))
-        else:
+            return
+        self._just = (job, prepared)
+        try:
             self._ready(job)
+        finally:
+            self._just = None
 
     def _ready(self, job: Job) -> None:
         self._overseer.ahead_s = self._foresight.ahead_s
@@ -139,12 +147,16 @@ class Shipping:
                 self._recipes.fall_back(job, reason)
 
     def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         now = time.monotonic()
         at = self._overseer.wakeup(now)
+        if self._timer is not None:
+            # One that comes too early does no harm, and most times move away with each job.
+            if at is not None and self._due <= at:
+                return
+            self._timer.cancel()
+            self._timer = None
         if at is not None:
+            self._due = at
             self._timer = self._loop.call_later(max(at - now, 0.01), self._tick)
 
     def _tick(self) -> None:
@@ -156,8 +168,10 @@ class Shipping:
         work: Work = job.work
         if job.state is State.SENT and not second:
             self._jobs.move(job, State.READY, "it goes to another host", now)
-        # Only now: a job may have waited long, and is to see all as a compiler that starts now would.
-        prepared = self._preparation.ready(work.needs, work.inputs)
+        prepared = self._just[1] if self._just is not None and self._just[0] is job else None
+        if prepared is None:
+            # Only now: a job may have waited long, and is to see all as a compiler that starts now would.
+            prepared = self._preparation.ready(work.needs, work.inputs)
         if prepared is None:  # a compiler was changed meanwhile
             self._loop.call_soon(self._offer_again, job, lease)
             return
@@ -296,7 +310,8 @@ class Shipping:
                 return
             how = f"signal {result.signal_}" if result.signal_ else f"exit code {result.exit_code}"
             raise CommandFailed(f"failed with {how}")
-        check_complete(result, job.work.verdict.leaves)
+        if not self._simulate:
+            check_complete(result, job.work.verdict.leaves)
         if any(is_large(file) for file in result.files):
             self._tasks.start(self._fetch(job, link, result))
         else:

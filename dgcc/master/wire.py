@@ -22,6 +22,7 @@ import os
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 VERSION = 1
 MAX_PAYLOAD = 64 << 20
@@ -118,40 +119,54 @@ def decode_request(payload: bytes) -> Request:
         raise WireError(f"a request of {len(payload)} bytes is too short")
     version, flags, umask = _REQUEST.unpack_from(payload)
     _expect_version(version)
-    at = _REQUEST.size
-
-    def number() -> int:
-        nonlocal at
-        if at + 4 > len(payload):
-            raise WireError(f"a request ends at byte {len(payload)}, inside a number at {at}")
-        (value,) = _U32.unpack_from(payload, at)
-        at += 4
-        return value
-
-    def data() -> bytes:
-        nonlocal at
-        length = number()
-        if at + length > len(payload):
-            raise WireError(f"a request ends at byte {len(payload)}, inside {length} bytes at {at}")
-        at += length
-        taken = payload[at - length : at]
-        if b"\0" in taken:
-            raise WireError(f"a request has a NUL inside the {length} bytes before {at}")
-        return taken
-
-    def values() -> tuple[bytes, ...]:
-        count = number()
-        if count > (len(payload) - at) // 4:
-            raise WireError(f"a request announces {count} strings at byte {at}, more than it has room for")
-        return tuple([data() for _ in range(count)])
-
-    cwd, target, program, argv, environment = data(), data(), data(), values(), values()
-    if at != len(payload):
-        raise WireError(f"a request of {len(payload)} bytes ends at byte {at}")
+    cwd, at = _data(payload, _REQUEST.size)
+    target, at = _data(payload, at)
+    program, at = _data(payload, at)
+    argv, at = _list(payload, at)
+    environment = _environment(payload[at:])
     if not argv or not program:
         raise WireError("a request names no command")
     return Request(program, argv, environment, cwd, target, umask & 0o7777,
                    bool(flags & SAME_FILE), bool(flags & OUT_TTY), bool(flags & ERR_TTY))
+
+
+def _number(payload: bytes, at: int) -> tuple[int, int]:
+    """Read a number at `at`; returns it, and where it ends."""
+    if at + 4 > len(payload):
+        raise WireError(f"a request ends at byte {len(payload)}, inside a number at {at}")
+    return _U32.unpack_from(payload, at)[0], at + 4
+
+
+def _data(payload: bytes, at: int) -> tuple[bytes, int]:
+    length, at = _number(payload, at)
+    end = at + length
+    if end > len(payload):
+        raise WireError(f"a request ends at byte {len(payload)}, inside {length} bytes at {at}")
+    taken = payload[at:end]
+    if b"\0" in taken:
+        raise WireError(f"a request has a NUL inside the {length} bytes before {end}")
+    return taken, end
+
+
+def _list(payload: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
+    count, at = _number(payload, at)
+    if count > (len(payload) - at) // 4:
+        raise WireError(f"a request announces {count} strings at byte {at}, more than it has room for")
+    values = []
+    for _ in range(count):
+        value, at = _data(payload, at)
+        values.append(value)
+    return tuple(values), at
+
+
+# The recipes of a build have few environments. Each is kept once, however many recipes wait with it.
+@lru_cache(maxsize=32)
+def _environment(rest: bytes) -> tuple[bytes, ...]:
+    """Read the list with which a request ends. Raises WireError, with places as from the list's beginning."""
+    values, at = _list(rest, 0)
+    if at != len(rest):
+        raise WireError(f"a request goes on for {len(rest) - at} bytes behind its end")
+    return values
 
 
 def decode_status(payload: bytes) -> int:

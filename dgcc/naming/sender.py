@@ -1,10 +1,13 @@
 """A thread of one's own for calls that may hang: what it is stuck in holds up nobody else, nor the process's end."""
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 
 class Sender(Executor):
@@ -17,7 +20,7 @@ class Sender(Executor):
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[tuple[Future[Any] | None, Callable[[], Any]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._busy = self._closed = False
@@ -25,15 +28,23 @@ class Sender(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queue a call. After `shutdown` it is cancelled at once."""
         future: Future[Any] = Future()
+        if not self._put(future, lambda: fn(*args, **kwargs)):
+            future.cancel()
+        return future
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Queue a call that raises nothing and that nobody waits for: much cheaper. After `shutdown` it is dropped."""
+        self._put(None, call)
+
+    def _put(self, future: Future[Any] | None, call: Callable[[], Any]) -> bool:
         with self._lock:
             if self._closed:
-                future.cancel()
-                return future
-            self._work.put((future, lambda: fn(*args, **kwargs)))
+                return False
+            self._work.put((future, call))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
-        return future
+            return True
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:
         """Begin no further call, and do not wait for the one under way."""
@@ -49,14 +60,20 @@ class Sender(Executor):
         while (item := self._work.get()) is not None:
             future, call = item
             with self._lock:
-                if self._closed or not future.set_running_or_notify_cancel():
-                    future.cancel()
+                if self._closed or (future is not None and not future.set_running_or_notify_cancel()):
+                    if future is not None:
+                        future.cancel()
                     continue
                 self._busy = True
             try:
-                future.set_result(call())
+                value = call()
+                if future is not None:
+                    future.set_result(value)
             except BaseException as error:
-                future.set_exception(error)
+                if future is None:
+                    log.exception("a mistake in a call of %s", self._name)
+                else:
+                    future.set_exception(error)
             with self._lock:
                 self._busy = False
                 if self._closed:

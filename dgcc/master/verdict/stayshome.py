@@ -10,5 +10,7 @@ class StaysHome(Exception):
 
 def show(text: bytes, limit: int = 100) -> str:
     """Return `text` as printable characters of at most about `limit`, for use in a reason."""
-    printable = "".join(c if c.isprintable() else "?" for c in text[: limit + 1].decode("utf-8", "replace"))
+    printable = text[: limit + 1].decode("utf-8", "replace")
+    if not printable.isprintable():
+        printable = "".join(c if c.isprintable() else "?" for c in printable)
     return printable if len(text) <= limit else printable[:limit] + "..."
