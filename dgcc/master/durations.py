@@ -118,7 +118,7 @@ class Durations:
         rows, groups = self._memory.read(self._root, _rows) or ((), ())
         for directory, target, *row in rows:
             learned.known.setdefault((directory, target), []).append(Known(*row))
-        learned.groups = [(directory, kind, Group(*sums)) for directory, kind, *sums in groups]
+        learned.groups = list(groups)
         return learned
 
     def save(self, runs: Iterable[Run]) -> None:
@@ -149,27 +149,36 @@ class Durations:
 
 def _hosts(db: sqlite3.Connection) -> list[tuple[int, str, Measured, Measured]]:
     found = db.execute("SELECT id, name, cpu, cpu_weight, wall, wall_weight FROM host").fetchall()
-    return [(number, name, Measured(cpu, cw), Measured(wall, ww)) for number, name, cpu, cw, wall, ww in found]
+    return [(number, name, Measured(float(cpu), float(cw)), Measured(float(wall), float(ww)))
+            for number, name, cpu, cw, wall, ww in found]  # fmt: skip
 
 
-def _rows(db: sqlite3.Connection, project: int) -> tuple[list[Any], list[Any]]:
+def _rows(db: sqlite3.Connection, project: int) -> tuple[list[Any], list[tuple[bytes, str, Group]]]:
     rows = db.execute("SELECT directory, target, command, kind, size, samples FROM run WHERE project = ?", (project,))
     found = rows.fetchall()
-    if any(not row[5] or len(row[5]) % _SAMPLE.size for row in found):
-        raise ValueError("samples of a length that was never written")
+    for row in found:
+        _check(row[5])
     groups = db.execute(
         "SELECT directory, kind, count(*), sum(size), sum(wall_s), sum(1.0 * size * size), sum(size * wall_s),"
         " min(wall_s), max(wall_s), sum(memory) FROM run WHERE project = ? AND wall_s > 0 GROUP BY directory, kind",
         (project,),
     )
-    return found, groups.fetchall()
+    return found, [(directory, kind, Group(int(count), *map(float, sums))) for directory, kind, count, *sums in groups]
+
+
+def _check(samples: object) -> None:
+    if not isinstance(samples, bytes) or not samples or len(samples) % _SAMPLE.size:
+        raise ValueError("samples of a length that was never written")
 
 
 def _old(db: sqlite3.Connection, project: int, key: tuple[bytes, bytes, bytes]) -> tuple[int, bytes]:
     """The size and samples of a command as they were."""
     row = db.execute("SELECT size, samples FROM run WHERE project = ? AND directory = ? AND target = ? AND command = ?",
                      (project, *key)).fetchone()  # fmt: skip
-    return (0, b"") if row is None or len(row[1]) % _SAMPLE.size else row
+    if row is None:
+        return 0, b""
+    _check(row[1])
+    return int(row[0]), row[1]
 
 
 def _forget(db: sqlite3.Connection, project: int, keys: Iterable[tuple[bytes, bytes, bytes]]) -> None:

@@ -99,10 +99,10 @@ class Memory:
                 return action(db)
             finally:
                 db.close()
-        except (sqlite3.Error, OSError, ValueError) as error:
-            # That class itself means damage, as do values that were never written, such as text that is not UTF-8. Its
-            # subclasses do not: locked, read-only, disk full.
-            damaged = type(error) is sqlite3.DatabaseError or isinstance(error, ValueError)
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+            # That class itself means damage, as do values that were never written, such as text that is not UTF-8, or
+            # none where there must be one. Its subclasses do not: locked, read-only, disk full.
+            damaged = type(error) is sqlite3.DatabaseError or isinstance(error, (ValueError, TypeError))
             fate = "is damaged and was dropped" if damaged else "is not used"
             log.warning("the memory of earlier builds, %s, %s: %s", self._path, fate, error)
             for suffix in ("", "-wal", "-shm") if damaged else ():

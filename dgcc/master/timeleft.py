@@ -50,7 +50,7 @@ def time_left(rest: Rest) -> float:
     pools = rest.pools
     missing = list(rest.missing)
     free = [pool.slots for pool in pools]
-    ready: tuple[list[tuple[float, int, Item]], ...] = ([], [])
+    ready: tuple[list[tuple[float, int, Item]], ...] = ([], [])  # those with the longest path first
     ends: list[tuple[float, int, Item]] = []
     to_come: dict[int, Item] = {}
     order = 0
@@ -60,8 +60,7 @@ def time_left(rest: Rest) -> float:
         nonlocal order
         order += 1
         pool = item.pool if pools[item.pool].slots else 1 - item.pool
-        # The Overseer goes by the longest path, the home slots by who comes first.
-        heapq.heappush(ready[pool], (-item.behind - item.work if pool == REMOTE else 0.0, order, item))
+        heapq.heappush(ready[pool], (-item.behind - item.work, order, item))
 
     def begin(item: Item, pool: int) -> None:
         nonlocal order

@@ -143,7 +143,7 @@ def test_a_file_of_the_format_before_is_taken_over(tmp_path):
     assert of(learned(memory)).known
 
 
-@pytest.mark.parametrize("samples", [b"short", b"", "text", None])
+@pytest.mark.parametrize("samples", [b"short", b"", "text", None, 5])
 def test_damaged_rows_cost_the_memory_and_no_build(memory, tmp_path, samples, caplog):
     Durations(ROOT, memory).save([run()])
     with sqlite3.connect(tmp_path / "builds.sqlite") as db:
@@ -152,6 +152,22 @@ def test_damaged_rows_cost_the_memory_and_no_build(memory, tmp_path, samples, ca
     assert "damaged and was dropped" in caplog.text
     Durations(ROOT, memory).save([run()])
     assert of(learned(memory)).known
+    with sqlite3.connect(tmp_path / "builds.sqlite") as db:
+        db.execute("UPDATE run SET samples = ?", (samples,))
+    Durations(ROOT, memory).save([run()])
+    assert not of(learned(memory)).known, "writing finds it as well"
+
+
+def test_rows_and_hosts_with_nothing_in_them_cost_no_build(memory, tmp_path):
+    for damage in ("UPDATE run SET size = NULL", "UPDATE host SET wall = NULL", "UPDATE host SET cpu = 'x'",
+                   "UPDATE run SET wall_s = 'x', memory = 'y'"):  # fmt: skip
+        Durations(ROOT, memory).save([run(), run(b"b.o")])
+        with sqlite3.connect(tmp_path / "builds.sqlite") as db:
+            db.execute(damage)
+        found = learned(memory)
+        assert found.of(ROOT, b"new.o", "cc -c .c", 1000).wall_s >= 0
+        assert of(found).wall_s >= 0 and found.speed("one").wall > 0
+        Durations(ROOT, memory).save([run()])
 
 
 def test_figures_that_cannot_be_true_are_held_to_what_can_be_kept(memory):

@@ -68,9 +68,7 @@ class Build:
             for pool, limit in ((REMOTE, self.slots), (HOME, 2)):
                 while queues[pool] and busy[pool] < limit:
                     busy[pool] += 1
-                    first = queues[pool][0]
-                    if pool == REMOTE:
-                        first = max(queues[pool], key=lambda job: self.foresight.want(job).priority)
+                    first = max(queues[pool], key=lambda job: self.foresight.want(job).priority)
                     queues[pool].remove(first)
                     self.begin(first, pool)
             if not self.events:
