@@ -9,6 +9,7 @@ import logging
 import os
 import struct
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 
 from inotify_simple import INotify, flags
@@ -57,20 +58,24 @@ class Watching:
     def watch_name(self, path: bytes) -> None:
         """What lies at the absolute `path` counts, if only that nothing does."""
         directory, _, name = path.rpartition(b"/")
-        self._enter(directory or b"/", name)
+        self._enter(directory or b"/", (name,))
+
+    def watch_names(self, directory: bytes, names: Iterable[bytes]) -> None:
+        """What lies in this directory by these names counts."""
+        self._enter(directory, names)
 
     def watch_all(self, directory: bytes) -> None:
         """All that lies directly in this directory counts."""
         self._enter(directory, None)
 
-    def _enter(self, directory: bytes, name: bytes | None) -> None:
+    def _enter(self, directory: bytes, names: Iterable[bytes] | None) -> None:
         with self._lock:
-            if name is None:
+            if names is None:
                 self._names[directory] = None
             else:
-                names = self._names.setdefault(directory, set())
-                if names is not None:
-                    names.add(name)
+                counting = self._names.setdefault(directory, set())
+                if counting is not None:
+                    counting.update(names)
             if self._inotify is None:
                 return
             try:
