@@ -14,6 +14,7 @@ import dgcc
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.place import add_options, join_farm
 from dgcc.cli.rules import load_rules
+from dgcc.cli.spare import SpareSlave
 from dgcc.master.build import Build, BuildOptions
 from dgcc.master.driver import DriverError
 from dgcc.master.roots import choose_roots, working_directory
@@ -121,9 +122,11 @@ def main() -> int:
     logging.basicConfig(format="dgcc: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         chosen = options(sys.argv[1:])
+        # Before anything is there that a fork would not survive.
+        spare = SpareSlave() if chosen.naming is None and chosen.local_slave else None
         if chosen.verbose:
             logging.getLogger("dgcc").setLevel(logging.DEBUG)
-        build = Build(chosen)
+        build = Build(chosen, spare)
         code = build.run()
     except (ConfigError, NamingError, OrbError, TrustError, DriverError, StoreError, OSError) as error:
         print(f"dgcc: {error}", file=sys.stderr)

@@ -25,7 +25,7 @@ from dgcc.master.orders import Orders
 from dgcc.master.overseer import Overseer
 from dgcc.master.plan.planner import Planner
 from dgcc.master.preparation import Preparation
-from dgcc.master.presence import Presence
+from dgcc.master.presence import Presence, Spare
 from dgcc.master.reception import Reception
 from dgcc.master.registry import SlaveRegistry
 from dgcc.master.report import Report
@@ -74,8 +74,10 @@ class BuildOptions:
 class Build:
     """One run of dgcc-master."""
 
-    def __init__(self, options: BuildOptions) -> None:
+    def __init__(self, options: BuildOptions, spare: Spare | None = None) -> None:
+        """`spare` becomes the slave on this host, where there is to be one; else a new process does."""
         self.options = options
+        self._spare = spare
         self.signal = 0  # the one that ended the build, if one did
         self._registry = SlaveRegistry()
         self._report = Report()
@@ -164,7 +166,7 @@ class Build:
         self._dispatcher.foresight = self._foresight
         self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments, self._note)
         self._presence = Presence(self._name, Gate(loop), self._reception, self._trees.source, self._count_sent,
-                                  self._hope, options.credentials)  # fmt: skip
+                                  self._hope, options.credentials, self._spare)  # fmt: skip
 
     def _reconsider(self, wants: Mapping[int, Want]) -> None:
         self._shipping.reconsider(wants)
