@@ -46,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
                    help="slots of a slave on this host; 0: none (default: all CPUs for a farm of one, else 0)")
     p.add_argument("--local-jobs", type=int, metavar="N",
                    help="recipes run at home at once (default: one for each CPU)")
+    p.add_argument("--home-first", type=int, metavar="N",
+                   help="compiles run at home, if fewer than N run there, until the first slave has joined (default: "
+                   "as --local-jobs for a farm of one, else 0)")
     p.add_argument("--root", action="append", default=[], metavar="DIR",
                    help="a directory tree that jobs see; repeatable (default: the version-control root)")
     p.add_argument("--report", type=Path, metavar="FILE", help="write the build's figures as JSON")
@@ -92,6 +95,7 @@ def options(argv: list[str]) -> BuildOptions:
         roots = choose_roots(args.root, directory, os.path.realpath(os.getcwdb()))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    local_jobs = setting("local_jobs", cpus, 1)
     local_slave = setting("local_slave", 0 if naming else cpus, 0)
     member = join_farm(parse_address(naming), args, settings, MASTER, "dgcc") if naming else None
     credentials = member.credentials if member else None
@@ -105,7 +109,8 @@ def options(argv: list[str]) -> BuildOptions:
         naming=member.place if member else None,
         credentials=credentials,
         local_slave=local_slave,
-        local_jobs=setting("local_jobs", cpus, 1),
+        local_jobs=local_jobs,
+        home_first=setting("home_first", 0 if naming else local_jobs, 0),
         roots=roots,
         directory=directory,
         report=args.report,

@@ -19,6 +19,7 @@ from dgcc.master.driver import Driver, start_driver
 from dgcc.master.environment.environments import Environments
 from dgcc.master.foresight import Foresight
 from dgcc.master.history import History, past_of
+from dgcc.master.homefirst import HomeFirst
 from dgcc.master.joblist import END, JobList
 from dgcc.master.lacked import Lacked
 from dgcc.master.orders import Orders
@@ -61,6 +62,7 @@ class BuildOptions:
     credentials: Credentials | None  # those of this master in the farm at `naming`
     local_slave: int
     local_jobs: int
+    home_first: int
     roots: tuple[bytes, ...]
     directory: bytes
     report: Path | None
@@ -163,6 +165,9 @@ class Build:
                                   Overseer(now=now, grace_s=grace, job_s=deadlines().sent_job), preparation,
                                   supplies, orders, self._foresight, compare=options.compare)  # fmt: skip
         self._dispatcher.shipping, self._dispatcher.supplies = self._shipping, supplies
+        self._dispatcher.home_first = HomeFirst(0 if options.compare else options.home_first,
+                                                lambda: self._dispatcher.running_home,
+                                                lambda: any(link.joined for link in self._registry))  # fmt: skip
         self._dispatcher.foresight = self._foresight
         self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments, self._note)
         self._presence = Presence(self._name, Gate(loop), self._reception, self._trees.source, self._count_sent,
