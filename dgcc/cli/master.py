@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import dgcc
+import dgcc.cli.plainloop  # noqa: F401  (before what imports asyncio)
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.place import add_options, join_farm
 from dgcc.cli.rules import load_rules
