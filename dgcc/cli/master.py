@@ -15,7 +15,7 @@ import dgcc.cli.plainloop  # noqa: F401  (before what imports asyncio)
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.place import add_options, join_farm
 from dgcc.cli.rules import load_rules
-from dgcc.cli.spare import SpareSlave
+from dgcc.cli.spare import SpareSlave, flush
 from dgcc.master.build import Build, BuildOptions
 from dgcc.master.driver import DriverError
 from dgcc.master.roots import choose_roots, working_directory
@@ -160,9 +160,7 @@ def command() -> None:
     are stuck in a peer which does not answer.
     """
     code = main()
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    flush()
     os._exit(code)
 
 

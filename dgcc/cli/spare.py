@@ -6,6 +6,7 @@ forked before the ORB or any thread is there, which no fork would survive.
 
 import contextlib
 import ctypes
+import fcntl
 import gc
 import json
 import logging
@@ -30,8 +31,7 @@ class SpareSlave:
         """Fork. Call it on the main thread, when there is no other. Raises OSError."""
         self.returncode: int | None = None
         read, self._pipe = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush()
         gc.freeze()  # a collection in one of the two would have the kernel copy all that both share
         parent = os.getpid()
         self.pid = os.fork()
@@ -85,11 +85,19 @@ class SpareSlave:
             os.kill(self.pid, number)
 
 
+def flush() -> None:
+    """Write what is still to be written to stdout and stderr, where there are any, and somebody reads them."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+
+
 def _become_slave(read: int, write: int, parent: int) -> None:
     """The life of the new process."""
     code = 1
     try:
         os.close(write)
+        read = fcntl.fcntl(read, fcntl.F_DUPFD_CLOEXEC, 3)  # where the master has no stdin, it may be in its place
         os.setsid()
         prctl = ctypes.CDLL(None).prctl
         prctl(_PR_SET_PDEATHSIG, int(PARENT_DIED))
@@ -110,9 +118,7 @@ def _become_slave(read: int, write: int, parent: int) -> None:
     except BaseException:
         logging.exception("a mistake of the slave's")
     finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        flush()
         os._exit(code)  # what else is in this memory is the master's to end
 
 
