@@ -15,7 +15,9 @@ BUILD  := setup.cfg pyproject.toml dgcc/native/build.py idl/dgcc.idl $(NATIVE)
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
+# Where PYTHONDONTWRITEBYTECODE is set, each start would compile DGCC's own sources anew: 0.1 s for each process.
 setup: $(STAMP) ## install Debian packages, make .venv, compile the native parts
+	@$(BIN)/python -m compileall -q dgcc
 
 $(STAMP): $(BUILD) .ci/packages
 	@.ci/packages

@@ -13,8 +13,8 @@ RULES = ("ignore", "rule", "secrets")
 
 _LARGEST = 1 << 20  # bytes of a configuration file that a person wrote
 _TYPES: dict[str, type] = {
-    "deadlines": dict, "naming": str, "local_jobs": int, "local_slave": int, "slots": int, "store": str,
-    "job_memory": str, "job_output": str, "job_files": int, "job_processes": int, "job_open_files": int,
+    "deadlines": dict, "naming": str, "local_jobs": int, "local_slave": int, "home_first": int, "slots": int,
+    "store": str, "job_memory": str, "job_output": str, "job_files": int, "job_processes": int, "job_open_files": int,
     "job_seconds": int, "tls": str, "admit": list, "niceness": int, "owner_load": str,
 }  # fmt: skip
 _ENVIRONMENT = {"naming": "DGCC_NAMING", "tls": "DGCC_TLS"}

@@ -11,16 +11,17 @@ import sys
 from pathlib import Path
 
 import dgcc
+import dgcc.cli.plainloop  # noqa: F401  (before what imports asyncio)
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.place import add_options, join_farm
 from dgcc.cli.rules import load_rules
+from dgcc.cli.spare import SpareSlave, flush
 from dgcc.master.build import Build, BuildOptions
 from dgcc.master.driver import DriverError
 from dgcc.master.roots import choose_roots, working_directory
 from dgcc.naming.deadlines import set_deadlines
 from dgcc.naming.orb import OrbError
 from dgcc.naming.place import NamingError, parse_address
-from dgcc.naming.sender import Sender
 from dgcc.store.errors import StoreError
 from dgcc.trust.tls import MASTER, SLAVE, TrustError
 
@@ -45,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
                    help="slots of a slave on this host; 0: none (default: all CPUs for a farm of one, else 0)")
     p.add_argument("--local-jobs", type=int, metavar="N",
                    help="recipes run at home at once (default: one for each CPU)")
+    p.add_argument("--home-first", type=int, metavar="N",
+                   help="compiles run at home, if fewer than N run there, until the first slave has joined (default: "
+                   "as --local-jobs for a farm of one, else 0)")
     p.add_argument("--root", action="append", default=[], metavar="DIR",
                    help="a directory tree that jobs see; repeatable (default: the version-control root)")
     p.add_argument("--report", type=Path, metavar="FILE", help="write the build's figures as JSON")
@@ -99,6 +103,7 @@ def options(argv: list[str]) -> BuildOptions:
         roots = choose_roots(args.root, directory, os.path.realpath(os.getcwdb()))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    local_jobs = setting("local_jobs", cpus, 1)
     local_slave = setting("local_slave", 0 if naming else cpus, 0)
     member = join_farm(parse_address(naming), args, settings, MASTER, "dgcc") if naming else None
     credentials = member.credentials if member else None
@@ -112,7 +117,8 @@ def options(argv: list[str]) -> BuildOptions:
         naming=member.place if member else None,
         credentials=credentials,
         local_slave=local_slave,
-        local_jobs=setting("local_jobs", cpus, 1),
+        local_jobs=local_jobs,
+        home_first=setting("home_first", 0 if naming else local_jobs, 0),
         roots=roots,
         directory=directory,
         report=args.report,
@@ -131,9 +137,11 @@ def main() -> int:
     logging.basicConfig(format="dgcc: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         chosen = options(sys.argv[1:])
+        # Before anything is there that a fork would not survive.
+        spare = SpareSlave() if chosen.naming is None and chosen.local_slave else None
         if chosen.verbose:
             logging.getLogger("dgcc").setLevel(logging.DEBUG)
-        build = Build(chosen)
+        build = Build(chosen, spare)
         code = build.run()
     except (ConfigError, NamingError, OrbError, TrustError, DriverError, StoreError, OSError) as error:
         print(f"dgcc: {error}", file=sys.stderr)
@@ -153,12 +161,19 @@ def main() -> int:
     if build.signal:
         signal.signal(build.signal, signal.SIG_DFL)
         os.kill(os.getpid(), build.signal)
-    if Sender.stuck:
-        # Threads wait for peers that do not answer; the end of the interpreter would wait for them in the ORB.
-        sys.stderr.flush()
-        os._exit(code)
     return code
 
 
+def command() -> None:
+    """The program dgcc-master: `main`, and then the end at once.
+
+    The interpreter would take 30 ms of CPU to clear away what ends with the process anyway, and wait for threads that
+    are stuck in a peer which does not answer.
+    """
+    code = main()
+    flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -147,9 +147,9 @@ def _pass_on(told: "queue.SimpleQueue[int]", over: threading.Event, ended_by: li
     over.set()
 
 
-def main() -> int:
-    """Run dgcc-slave; returns its exit code."""
-    args = parser().parse_args()
+def main(arguments: list[str] | None = None) -> int:
+    """Run dgcc-slave with these arguments, by default those of the process; returns its exit code."""
+    args = parser().parse_args(arguments)
     logging.basicConfig(
         format="dgcc-slave: %(message)s",
         level=logging.DEBUG if args.verbose else logging.WARNING if args.embedded else logging.INFO,

@@ -23,6 +23,7 @@ from dgcc.master.environment.environments import Environments
 from dgcc.master.foresight import Foresight
 from dgcc.master.gate import Gate
 from dgcc.master.history import History, past_of
+from dgcc.master.homefirst import HomeFirst
 from dgcc.master.joblist import END, JobList
 from dgcc.master.lacked import Lacked
 from dgcc.master.memory import Memory
@@ -31,7 +32,7 @@ from dgcc.master.overseer import Overseer
 from dgcc.master.plan.planned import Plan
 from dgcc.master.plan.planner import Planner
 from dgcc.master.preparation import Preparation
-from dgcc.master.presence import Presence
+from dgcc.master.presence import Presence, Spare
 from dgcc.master.progress import Progress
 from dgcc.master.reception import Reception
 from dgcc.master.recorder import record
@@ -73,6 +74,7 @@ class BuildOptions:
     credentials: Credentials | None  # those of this master in the farm at `naming`
     local_slave: int
     local_jobs: int
+    home_first: int
     roots: tuple[bytes, ...]
     directory: bytes
     report: Path | None
@@ -88,8 +90,10 @@ class BuildOptions:
 class Build:
     """One run of dgcc-master."""
 
-    def __init__(self, options: BuildOptions) -> None:
+    def __init__(self, options: BuildOptions, spare: Spare | None = None) -> None:
+        """`spare` becomes the slave on this host, where there is to be one; else a new process does."""
         self.options = options
+        self._spare = spare
         self.signal = 0  # the one that ended the build, if one did
         self._registry = SlaveRegistry(SIMULATED if options.simulate else platform.machine())
         self._report = Report()
@@ -182,10 +186,13 @@ class Build:
                                   supplies, orders, self._foresight, compare=options.compare,
                                   simulate=options.simulate)  # fmt: skip
         self._dispatcher.shipping, self._dispatcher.supplies = self._shipping, supplies
+        self._dispatcher.home_first = HomeFirst(0 if options.compare else options.home_first,
+                                                lambda: self._dispatcher.running_home,
+                                                lambda: any(link.joined for link in self._registry))  # fmt: skip
         self._dispatcher.foresight = self._foresight
         self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments, self._note)
         self._presence = Presence(self._name, Gate(loop), self._reception, self._trees.source, self._count_sent,
-                                  self._hope, options.credentials)  # fmt: skip
+                                  self._hope, options.credentials, self._spare)  # fmt: skip
 
     def _reconsider(self, wants: Mapping[int, Want]) -> None:
         self._dispatcher.reconsider(wants)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dgcc.master.clients import Client
 from dgcc.master.foresight import Foresight
 from dgcc.master.home import HomeSlots
+from dgcc.master.homefirst import REASON, HomeFirst
 from dgcc.master.joblist import END, Job, JobList, State
 from dgcc.master.orders import environment_of
 from dgcc.master.report import Fallback
@@ -32,6 +33,7 @@ class Dispatcher:
 
     shipping: Shipping  # the way to the farm; set before the first recipe
     supplies: Supplies  # likewise
+    home_first: HomeFirst  # likewise
     foresight: Foresight  # likewise
 
     def __init__(self, jobs: JobList, trees: Trees, rules: Rules, home_limit: int, note: Callable[[str], None]) -> None:
@@ -114,6 +116,8 @@ class Dispatcher:
         self.jobs.move(job, State.READY, verdict.reason, now)
         if self._homebound:
             self.fall_back(job, self._homebound)
+        elif self.home_first.takes(job):
+            self._go_home(job, REASON)
         elif self._trees.ready:
             self._offer(job)
         else:
@@ -157,6 +161,7 @@ class Dispatcher:
             self._ended_home(job, State.DONE, "ended at home")
             self._home.release(job.id)
             self._forget(job)
+            self._instead_of_waiting()
 
     def on_confirmed(self, client: Client, wait_status: int) -> None:
         """A recipe that had run on a slave has ended at home."""
@@ -223,6 +228,13 @@ class Dispatcher:
         """History or plan have told more of jobs, by number."""
         for number, want in wants.items():
             self._home.rethink(number, want.priority)
+
+    def _instead_of_waiting(self) -> None:
+        """A home slot is free: while there is no slave, the job that has waited longest takes it."""
+        job = next(filter(self.home_first.takes, self._by_pid.values()), None)
+        if job is not None:
+            self.shipping.cancel(job)
+            self._go_home(job, REASON)
 
     def _start_home(self, job_id: int) -> None:
         job = self.jobs.get(job_id)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from dgcc.corba import CORBA, DGCC
 from dgcc.master.gate import Gate
@@ -29,14 +29,33 @@ _OWN_NAMES_S = 10.0
 log = logging.getLogger(__name__)
 
 
+class Process(Protocol):
+    """Our own slave: what we use of a subprocess.Popen."""
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Spare(Process, Protocol):
+    """A process that waits to become our own slave."""
+
+    def start(self, arguments: list[str]) -> None:
+        """Let it be the slave that dgcc-slave with these arguments would be."""
+
+    def dismiss(self) -> None:
+        """It is not needed, if it was not started."""
+
+
 class Presence:
     """Joins a farm, on any one thread, and leaves it."""
 
     def __init__(
         self, name: str, gate: Gate, handlers: Handlers, source: TreeSource, sent: Callable[[int], None],
-        hope: Callable[[bool], None], credentials: tls.Credentials | None = None,
+        hope: Callable[[bool], None], credentials: tls.Credentials | None = None, spare: Spare | None = None,
     ) -> None:
-        """`sent` is told the bytes of content that each answer to a slave holds.
+        """`sent` is told the bytes of content that each answer to a slave holds. `spare` becomes our own slave.
 
         `hope` is told, on any thread, whether slaves were found that may register: they may all turn out to be dead.
         """
@@ -53,7 +72,8 @@ class Presence:
         self._orb: Any = None
         self._farm: Farm | None = None
         self._place: Place | None = None
-        self._slave: subprocess.Popen[bytes] | None = None
+        self._spare = spare
+        self._slave: Process | None = None
         self._bound: Any = None
         self._inviters: list[Sender] = []
 
@@ -137,8 +157,12 @@ class Presence:
 
     def _start_slave(self, slots: int) -> None:
         how = ["--tls", str(self._credentials.directory)] if self._credentials else ["--insecure"]
-        command = [sys.executable, "-m", "dgcc.cli.slave", "--naming", str(self._place), *how,
-                   "--slots", str(slots), "--name", self.local_name, "--embedded"]  # fmt: skip
+        arguments = ["--naming", str(self._place), *how, "--slots", str(slots), "--name", self.local_name, "--embedded"]
+        if self._spare is not None:
+            self._spare.start(arguments)
+            self._slave = self._spare
+            return
+        command = [sys.executable, "-m", "dgcc.cli.slave", *arguments]
         self._slave = subprocess.Popen(with_parent(command, PARENT_DIED), stdin=subprocess.DEVNULL,
                                        start_new_session=True)  # fmt: skip
 
@@ -154,6 +178,9 @@ class Presence:
                 self._busy.release()
 
     def _close(self, links: Sequence[SlaveLink]) -> None:
+        if self._spare is not None:
+            self._spare.dismiss()
+            self._slave = self._spare
         if self._slave is not None:
             self._slave.terminate()
         said = [link.sender.submit(_dismiss, link) for link in links]

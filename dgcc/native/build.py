@@ -36,6 +36,7 @@ DEFINES = ["-D__OMNIORB4__", "-D_REENTRANT"]
 PROGRAMS = {
     "libdgcc-hook.so": (["hook*.c"], ["-shared", "-fPIC", "-fvisibility=hidden"], ["-ldl"]),
     "dgcc-client": (["client*.c"], ["-static"], []),
+    "libdgcc-look.so": (["look.c"], ["-shared", "-fPIC", "-fvisibility=hidden"], []),
     "dgcc-jail": (["jail*.c"], ["-static", "-D_GNU_SOURCE"], []),
 }
 # The library for mutual TLS, which Python loads only where it is wanted, and omniNames has preloaded.

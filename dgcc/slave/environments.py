@@ -2,19 +2,20 @@
 
 import logging
 import os
-import stat
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dgcc.slave import soundness
 from dgcc.slave.fetch import Fetch, listing
 from dgcc.slave.peers import reach
 from dgcc.slave.session import ProtocolTrouble
+from dgcc.slave.soundness import COMPLETE, SIZE
 from dgcc.store import manifest
 from dgcc.store.blobindex import BlobIndex
 from dgcc.store.descent import OPEN_DIRECTORY, remove
@@ -25,9 +26,6 @@ from dgcc.store.errors import StoreError
 from dgcc.store.pull import BlobSource
 from dgcc.store.sync import LayerSource
 
-# Beside the tree, once it is complete: its entries as a manifest, and the bytes of content in it.
-_COMPLETE = "complete"
-_SIZE = "size"
 _KEY_SIZE = 32
 # Between two looks at whether a complete environment is still as it was laid out, which takes some 30 ms.
 _TRUSTED_S = 60.0
@@ -52,15 +50,63 @@ class _Place:
         self.lock = threading.Lock()
         self.users = 0
         self.size = 0  # bytes of content, as far as known
-        self.entries: list[Entry] = []  # once it is complete and looked at
+        self.sound = False  # it is complete and was looked at
         self.trusted_until = 0.0  # on the pool's clock: then it is looked at again
         self.spoilt = ""  # why no further job may use it
         self.attempts = 0
         self.failure: tuple[Any, Exception] | None = None  # the last attempt's source, and what became of it
 
+        self._entries: list[Entry] | None = None
+
     @property
     def tree(self) -> Path:
         return self.directory / "tree"
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Of a complete one; they are read when somebody wants them, which a job does not. Nothing if they are lost."""
+        if self._entries is None:
+            known = manifest.read(self.directory / COMPLETE) or {}
+            self._entries = sorted(known.values(), key=lambda entry: entry.path)
+        return self._entries
+
+    def know(self, entries: list[Entry]) -> None:
+        self._entries = entries
+        self.size = sum(entry.size for entry in entries)
+
+    def forget(self) -> None:
+        self._entries = None
+        self.sound = False
+
+
+class _Contents(BlobIndex):
+    """Which content is where; of an environment, once anybody asks after it was offered."""
+
+    def __init__(self, root: bytes) -> None:
+        super().__init__(root)
+        self._guard = threading.RLock()
+        self._offered: deque[_Place] = deque()
+
+    def offer(self, place: _Place) -> None:
+        with self._guard:
+            self._offered.append(place)
+
+    def withdraw(self, place: _Place) -> None:
+        with self._guard:
+            if place in self._offered:
+                self._offered.remove(place)
+            elif place.sound:
+                for path, digest in _contents(place):
+                    self.discard(digest, path)
+
+    def paths(self, digest: bytes) -> tuple[bytes, ...]:
+        if self._offered:
+            with self._guard:
+                while self._offered:
+                    place = self._offered.popleft()
+                    for path, content in _contents(place):
+                        self.add(content, path)
+        return super().paths(digest)
 
 
 class EnvironmentPool:
@@ -94,7 +140,7 @@ class EnvironmentPool:
         self._places: OrderedDict[bytes, _Place] = OrderedDict()  # the longest unused first
         self._serial = 0
         directory.mkdir(parents=True, exist_ok=True)
-        self.index = BlobIndex(os.fsencode(directory))
+        self.index = self._contents = _Contents(os.fsencode(directory))
         self._find_complete()
 
     def _find_complete(self) -> None:
@@ -102,8 +148,8 @@ class EnvironmentPool:
         for directory in self._directory.iterdir():
             try:
                 key = bytes.fromhex(directory.name)
-                used = (directory / _COMPLETE).stat().st_mtime
-                size = int((directory / _SIZE).read_text())
+                used = (directory / COMPLETE).stat().st_mtime
+                size = int((directory / SIZE).read_text())
             except (OSError, ValueError):
                 self._delete(directory)  # what a crash left
                 continue
@@ -115,7 +161,7 @@ class EnvironmentPool:
     def complete(self) -> list[bytes]:
         """The keys of the environments that are here and have been looked at: what `index` has the content of."""
         with self._lock:
-            return [key for key, place in self._places.items() if place.entries and not place.spoilt]
+            return [key for key, place in self._places.items() if place.sound and not place.spoilt]
 
     @contextmanager
     def use(self, needs: Sequence[Any], source: LayerSource) -> Iterator[System]:
@@ -158,7 +204,7 @@ class EnvironmentPool:
                 put_out.append(self._put_out(place))
             else:
                 with suppress(FileNotFoundError):  # not complete
-                    os.utime(place.directory / _COMPLETE)
+                    os.utime(place.directory / COMPLETE)
             total = sum(other.size for other in self._places.values())
             for other in list(self._places.values()):
                 if total <= self._limit:
@@ -172,8 +218,7 @@ class EnvironmentPool:
     def _put_out(self, place: _Place) -> Path:
         """Forget an environment; returns the directory that is left to be deleted."""
         del self._places[place.key]
-        for path, digest in _contents(place):
-            self.index.discard(digest, path)
+        self._contents.withdraw(place)
         self._serial += 1
         gone = self._directory / f"gone-{self._serial}"
         with suppress(FileNotFoundError):
@@ -212,15 +257,14 @@ class EnvironmentPool:
         with place.lock:
             if place.spoilt:
                 raise StoreError(place.spoilt)
-            if place.entries and not self._changed(place):
+            if place.sound and not self._changed(place):
                 return 0
             if place.failure and place.attempts != attempts and place.failure[0] is source:
                 raise place.failure[1]  # of the attempt that this one waited for
-            entries = self._look(place)
             received = 0
-            if entries is None:
+            if not self._look(place):
                 try:
-                    entries, received = self._fetch(place, source, peers)
+                    received = self._fetch(place, source, peers)
                 except Exception as error:
                     place.attempts += 1
                     place.failure = (source, error)
@@ -228,12 +272,10 @@ class EnvironmentPool:
                         place.spoilt = f"no environment can be kept in {place.directory}: {error.strerror}"
                     raise
             with self._lock:
-                place.size = sum(entry.size for entry in entries)
-                place.entries = entries
+                place.sound = True
                 place.trusted_until = self._clock() + _TRUSTED_S
                 place.failure = None
-                for path, digest in _contents(place):
-                    self.index.add(digest, path)
+                self._contents.offer(place)
             return received
 
     def _changed(self, place: _Place) -> bool:
@@ -244,7 +286,7 @@ class EnvironmentPool:
         """
         if self._clock() < place.trusted_until:
             return False
-        if self._all_right(place, place.entries):
+        if self._all_right(place):
             place.trusted_until = self._clock() + _TRUSTED_S
             return False
         with self._lock:
@@ -252,61 +294,45 @@ class EnvironmentPool:
                 place.spoilt = f"the environment in {place.directory} was changed on this slave's disk"
                 log.error("%s; it is fetched again", place.spoilt)
                 raise StoreError(place.spoilt)
-            for path, digest in _contents(place):
-                self.index.discard(digest, path)
-            place.entries = []
+            self._contents.withdraw(place)
+            place.forget()
         return True
 
-    def _all_right(self, place: _Place, entries: Sequence[Entry]) -> bool:
-        """Whether an environment is as it was laid out; a file whose inode was changed since then is read.
-
-        A file's time can be set back after a change, that of its inode cannot. What goes bad without the file system
-        knowing shows in neither.
-        """
+    def _all_right(self, place: _Place) -> bool:
+        """Whether a complete environment is as it was laid out."""
         tree = os.fsencode(place.tree)
-        changed = False
+        if soundness.unchanged(place.directory, tree):
+            return True
         try:
-            since = (place.directory / _SIZE).stat().st_ctime_ns
-            for entry in entries:
-                path = os.path.join(tree, entry.path)
-                status = os.lstat(path)
-                if not _looks_right(status, entry, path):
-                    return False
-                if entry.kind is Kind.FILE and status.st_ctime_ns > since:
-                    changed = True
-                    if not holds(path, entry.digest):
-                        return False
-            if changed:
-                os.utime(place.directory / _SIZE)  # found right, and not to be read again
-        except OSError:
+            soundness.remember(place.directory, tree, place.entries)
+        except OSError as error:
+            log.info("what %s is like cannot be kept: %s", place.directory, error)
+        if not soundness.as_laid_out(place.directory, tree, place.entries):
             return False
+        soundness.confirm(place.directory)
         return True
 
-    def _look(self, place: _Place) -> list[Entry] | None:
-        """The entries of what an earlier process completed, if that still looks so."""
-        copy = place.directory / "being-read"
-        try:
-            copy.unlink(missing_ok=True)
-            os.link(place.directory / _COMPLETE, copy)  # reading a manifest takes it away
-        except FileNotFoundError:
-            return None
-        known = manifest.take(copy)
-        if known is not None and environment_key(known.values()) == place.key:
-            entries = sorted(known.values(), key=lambda entry: entry.path)
-            if self._all_right(place, entries):
-                return entries
+    def _look(self, place: _Place) -> bool:
+        """Whether what an earlier process completed is here, and is as it was laid out."""
+        if not (place.directory / COMPLETE).exists():
+            return False
+        if soundness.unchanged(place.directory, os.fsencode(place.tree)):
+            return True
+        if environment_key(place.entries) == place.key and self._all_right(place):
+            return True
+        place.forget()
         log.error("the environment in %s is damaged; it is fetched again", place.directory)
         self._delete(place.directory)
-        return None
+        return False
 
-    def _fetch(self, place: _Place, source: LayerSource, peers: Sequence[Any]) -> tuple[list[Entry], int]:
+    def _fetch(self, place: _Place, source: LayerSource, peers: Sequence[Any]) -> int:
         start = time.monotonic()
         entries = listing(source, place.key)
         place.size = sum(entry.size for entry in entries)
         fetch = Fetch(place.directory, self._owner, self.index, self._host)
         fetch.run(entries, source, [self._reach(peer) for peer in peers if peer is not None])
-        (place.directory / _SIZE).write_text(str(place.size))
-        manifest.write(place.directory / _COMPLETE, {entry.path: entry for entry in entries})
+        (place.directory / SIZE).write_text(str(place.size))
+        manifest.write(place.directory / COMPLETE, {entry.path: entry for entry in entries})
         brought = fetch.brought
         log.info(
             "environment %s: %d files, %d MB: %d MB here, %d MB from peers, %d MB from the master, %.1f s",
@@ -315,24 +341,11 @@ class EnvironmentPool:
             brought.here // 1_000_000, brought.peers // 1_000_000, brought.master // 1_000_000,
             time.monotonic() - start,
         )  # fmt: skip
-        return entries, brought.received
+        place.know(entries)
+        return brought.received
 
 
 def _contents(place: _Place) -> Iterator[tuple[bytes, bytes]]:
     """Where a complete environment has which content: paths below the pool's directory, and digests."""
     top = os.fsencode(place.directory.name) + b"/tree/"
     return ((top + entry.path, entry.digest) for entry in place.entries if entry.kind is Kind.FILE)
-
-
-def _looks_right(status: os.stat_result, entry: Entry, path: bytes) -> bool:
-    """Whether what lies at an entry's path may be it; content lost in a power cut shows in size or time."""
-    if entry.kind is Kind.FILE:
-        return (
-            stat.S_ISREG(status.st_mode)
-            and status.st_size == entry.size
-            and status.st_mtime_ns == entry.mtime_ns
-            and stat.S_IMODE(status.st_mode) == entry.mode & 0o1777
-        )
-    if entry.kind is Kind.SYMLINK:
-        return stat.S_ISLNK(status.st_mode) and os.readlink(path) == entry.link
-    return stat.S_ISDIR(status.st_mode)

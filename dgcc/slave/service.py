@@ -324,7 +324,8 @@ class Slave(DGCC__POA.Slave):
             except Exception as error:  # leases must be kept whatever happens to one session
                 log.error("ending the session with %s: %s", session.name, error)
             # It may have given us up for dead, and be glad of us again; or be dead itself, and its binding with it.
-            self._meeting.look()
+            if not self._over.is_set():
+                self._meeting.look()
 
     def _serve(self, name: str, parts: Any) -> None:
         """Register with a master. Raises DGCC.Refused, CORBA.SystemException."""

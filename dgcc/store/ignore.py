@@ -5,8 +5,6 @@ import re
 import warnings
 from collections.abc import Callable, Iterable
 
-from pathspec import PathSpec, RegexPattern
-
 from dgcc.store.errors import BadPattern, shown
 
 _STARS = re.compile(r"\*+")
@@ -39,6 +37,8 @@ def compiled(patterns: Iterable[bytes]) -> Ignores | None:
 
 
 def _part(pattern: bytes) -> str:
+    from pathspec import PathSpec, RegexPattern  # only here: most projects have no patterns, and it is large
+
     said = f"the ignore pattern '{shown(pattern)}'"
     text = os.fsdecode(pattern)
     if text.startswith("!"):

@@ -23,10 +23,18 @@ def written_at(path: Path) -> int:
 
 def take(path: Path) -> dict[bytes, Entry] | None:
     """Read the manifest and remove its file; None if there is none, or none that makes sense."""
+    known = read(path)
     try:
-        text = path.read_bytes()
-        path.unlink()
-        form, rows = json.loads(text)
+        path.unlink(missing_ok=True)
+    except OSError:
+        return None
+    return known
+
+
+def read(path: Path) -> dict[bytes, Entry] | None:
+    """Read the manifest; None if there is none, or none that makes sense."""
+    try:
+        form, rows = json.loads(path.read_bytes())
         if form != _FORMAT:
             return None
         # latin-1 gives every byte a character, so any path survives JSON.
@@ -36,10 +44,7 @@ def take(path: Path) -> dict[bytes, Entry] | None:
             )
             for name, kind, mode, mtime_ns, size, digest, link in rows
         }
-    except FileNotFoundError:
-        return None
     except (ValueError, TypeError, AttributeError, OSError, RecursionError):
-        path.unlink(missing_ok=True)
         return None
 
 

@@ -13,27 +13,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from inotify_simple import INotify, flags
-
+from dgcc.store import inotify
 from dgcc.store.errors import WatchError
 from dgcc.store.selection import SOURCE_NAME, TEMP_PREFIX
 
-_MODIFY = int(flags.MODIFY)
-_CREATE, _MOVED_TO = int(flags.CREATE), int(flags.MOVED_TO)
-_MOVED_FROM, _ISDIR = int(flags.MOVED_FROM), int(flags.ISDIR)
-_IGNORED, _OVERFLOW = int(flags.IGNORED), int(flags.Q_OVERFLOW)
-_MASK = int(
-    flags.MODIFY
-    | flags.CLOSE_WRITE
-    | flags.CREATE
-    | flags.DELETE
-    | flags.MOVED_FROM
-    | flags.MOVED_TO
-    | flags.ATTRIB
-    | flags.DELETE_SELF
-    | flags.MOVE_SELF
-    | flags.ONLYDIR
-    | flags.DONT_FOLLOW
+_MODIFY = inotify.MODIFY
+_CREATE, _MOVED_TO = inotify.CREATE, inotify.MOVED_TO
+_MOVED_FROM, _ISDIR = inotify.MOVED_FROM, inotify.ISDIR
+_IGNORED, _OVERFLOW = inotify.IGNORED, inotify.Q_OVERFLOW
+_MASK = (
+    inotify.MODIFY
+    | inotify.CLOSE_WRITE
+    | inotify.CREATE
+    | inotify.DELETE
+    | inotify.MOVED_FROM
+    | inotify.MOVED_TO
+    | inotify.ATTRIB
+    | inotify.DELETE_SELF
+    | inotify.MOVE_SELF
+    | inotify.ONLYDIR
+    | inotify.DONT_FOLLOW
 )
 _MANY = 100_000  # directories; counting more would take longer than anybody waits for an error
 _HEADER = struct.Struct("iIII")
@@ -60,7 +59,7 @@ class Watch:
 
     def __init__(self) -> None:
         try:
-            self._inotify = INotify()
+            self._inotify = inotify.INotify()
         except OSError as error:
             raise WatchError(
                 f"cannot watch the tree: {error.strerror}; if the user's inotify instances are all in use, "

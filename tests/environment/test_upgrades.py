@@ -148,7 +148,7 @@ def test_where_nothing_can_be_watched_files_are_looked_at(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(watching.INotify, "add_watch", full)
+    monkeypatch.setattr(watching.inotify.INotify, "add_watch", full)
     now = [100.0]
     environments, needs = make(clock=lambda: now[0]), needs_of(fake)
     for change in (

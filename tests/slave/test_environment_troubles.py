@@ -13,6 +13,8 @@ from slave.systemkit import Given, Need, entries_of
 
 from dgcc.corba import CORBA
 from dgcc.slave.session import ProtocolTrouble
+from dgcc.slave.soundness import unchanged
+from dgcc.store import manifest
 from dgcc.store.entry import Blob, Entry, Kind, Page
 from dgcc.store.environment import environment_key, layer_name
 from dgcc.store.errors import StoreError, UnknownBlob, UnknownLayer
@@ -182,7 +184,7 @@ def test_a_look_at_files_whose_inode_was_changed_is_had_once(
         path.chmod(0o600)
         path.chmod(0o644)
     read = []
-    monkeypatch.setattr("dgcc.slave.environments.holds", lambda path, digest: read.append(path) or True)
+    monkeypatch.setattr("dgcc.slave.soundness.holds", lambda path, digest: read.append(path) or True)
     for _ in range(3):
         now[0] += 61
         with pool.use([Need(master.keys[0])], master) as here:
@@ -191,13 +193,19 @@ def test_a_look_at_files_whose_inode_was_changed_is_had_once(
     assert len(read) == 20
 
 
+@pytest.mark.parametrize("seen", [False, True])  # whether a slave had found it as it was before
 @pytest.mark.parametrize("damage", ["cut", "missing", "turned", "mode", "edited"])
 def test_one_that_was_damaged_between_two_slaves_is_fetched_again(
-    top: Path, system: Path, damage: str, caplog: pytest.LogCaptureFixture
+    top: Path, system: Path, damage: str, seen: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     master = Given(system)
     with pool_at(top).use([Need(master.keys[0])], master) as here:
         tree = here.trees[0]
+    if seen:
+        time.sleep(0.05)
+        with pool_at(top).use([Need(master.keys[0])], master):
+            pass
+        assert unchanged(tree.parent, os.fsencode(tree))
     if damage == "cut":
         os.truncate(tree / "usr/include/deep/h5.h", 0)
     elif damage == "missing":
@@ -212,6 +220,24 @@ def test_one_that_was_damaged_between_two_slaves_is_fetched_again(
     with pool_at(top).use([Need(master.keys[0])], master) as here:
         assert here.received and same(here.trees[0], system)
     assert "is damaged; it is fetched again" in caplog.text
+
+
+def test_one_that_is_as_it_was_is_not_read(top: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    master = Given(system)
+    for _ in range(2):
+        with pool_at(top).use([Need(master.keys[0])], master):
+            time.sleep(0.05)
+    read: list[Path] = []
+    take = manifest.read
+    monkeypatch.setattr(manifest, "read", lambda path: read.append(path) or take(path))
+    pool = pool_at(top)
+    with pool.use([Need(master.keys[0])], master) as here:
+        assert here.received == 0 and same(here.trees[0], system)
+    assert pool.complete() == [master.keys[0]]
+    assert read == []
+    wanted = next(entry.digest for entry in entries_of(system) if entry.path.endswith(b"h5.h"))
+    assert len(TreeSource([pool.index]).blobs([wanted])) == 1  # peers are given it all the same
+    assert len(read) == 1
 
 
 def test_one_that_is_damaged_while_the_slave_runs_is_fetched_again(

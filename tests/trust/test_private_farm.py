@@ -62,7 +62,7 @@ def alone(top: Path, *options: str, until: str = "has joined") -> Iterator[subpr
 def family(master: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
     """Master, naming service and slave, by name."""
     own = {"master": psutil.Process(master.pid), "names": child(master, "omniNames")}
-    return own | {"slave": child(master, "dgcc.cli.slave")}
+    return own | {"slave": child(master, "dgcc-slave")}
 
 
 def child(parent: subprocess.Popen[bytes], word: str) -> psutil.Process:

@@ -5,7 +5,8 @@ The result holds whatever a process on the slave can meet when it goes by any of
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from dgcc.master.environment.parts import Parts
@@ -44,7 +45,8 @@ class Closure:
     """Everything that some parts consist of, by absolute canonical path. Looked at once, when made.
 
     found: what lies where. complete: directories with all below. replaced: files in whose place another stands.
-    newest_ns: when the newest of the single files and links was put there (wall clock).
+    newest_ns: when the newest of the single files and links was put there (wall clock). named, whole: the paths and
+    directories that it had watched.
     Raises EnvironmentTrouble if it is unreasonably much.
     """
 
@@ -53,6 +55,8 @@ class Closure:
         self.complete: set[bytes] = set()
         self.replaced: set[bytes] = set()
         self.absent: set[bytes] = set()
+        self.named: set[bytes] = set()
+        self.whole: set[bytes] = set()
         self._listed: set[bytes] = set()  # directories of which only the names count
         self._watching = watching
         for path in parts.absent:
@@ -62,7 +66,7 @@ class Closure:
         for path in sorted(parts.files):
             end = self._reach(path)
             if end is not None and self.found[end].kind is Kind.DIRECTORY:
-                watching.watch_all(end)
+                self._watch_all(end)
                 self._listed.add(end)
         for path in parts.replaced:
             end = self._reach(path)
@@ -75,17 +79,26 @@ class Closure:
 
     def unchanged(self) -> bool:
         """Whether all is still there as it was found, by its inode; takes some microseconds for each path."""
-        for path, before in (*self.found.items(), *self._around.items()):
+        for path, before in self.all_found():
             now = _look(path)
             if now is None or now[:2] != before[:2] or now.link != before.link or now.stamp != before.stamp:
                 return False
             # Names that come or go in a directory change its time.
-            if before.kind is Kind.DIRECTORY and now.mtime_ns != before.mtime_ns and self._counts(path):
+            if before.kind is Kind.DIRECTORY and now.mtime_ns != before.mtime_ns and self.counts(path):
                 return False
         return not any(os.path.lexists(path) for path in self.absent)
 
-    def _counts(self, path: bytes) -> bool:
+    def all_found(self) -> Iterator[tuple[bytes, Found]]:
+        """What lies where, with the ways to nothing."""
+        return chain(self.found.items(), self._around.items())
+
+    def counts(self, path: bytes) -> bool:
+        """Whether it matters which names a directory has."""
         return path in self._listed or any(within(path, top) for top in self.complete)
+
+    def _watch_all(self, directory: bytes) -> None:
+        self.whole.add(directory)
+        self._watching.watch_all(directory)
 
     # ---- Walking -------------------------------------------------------------------------------------------
 
@@ -120,6 +133,7 @@ class Closure:
         return at or None
 
     def _take(self, path: bytes) -> Found | None:
+        self.named.add(path)
         self._watching.watch_name(path)
         what = _look(path)
         if what is None:
@@ -137,7 +151,7 @@ class Closure:
         pending = [top]
         while pending:
             directory = pending.pop()
-            self._watching.watch_all(directory)
+            self._watch_all(directory)
             for path, what in _listing(directory):
                 self.found[path] = what
                 if what.kind is Kind.DIRECTORY:

@@ -1,6 +1,7 @@
 """Digests of the system's files: taken once, remembered between builds, given to those who ask for the content."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 
@@ -15,7 +16,7 @@ Row = tuple[Stamp, bytes]
 
 
 class Contents:
-    """What is in which file. One thread at a time; the indexes may be read by any.
+    """What is in which file. One thread at a time but for `learn`; the indexes may be read by any.
 
     cache: digests kept between builds. clock_ns: the wall clock, nanoseconds since 1970.
     """
@@ -25,6 +26,7 @@ class Contents:
         self.shims = BlobIndex(os.fsencode(SHIM.parent))
         self._cache = cache
         self._clock_ns = clock_ns
+        self._lock = threading.Lock()  # guards _known and the index together
         self._known: dict[bytes, Row] = {}  # path below "/" -> what was found there last
         self._loaded: set[bytes] = set()
         self._remembered: dict[bytes, Row] = {}
@@ -44,6 +46,13 @@ class Contents:
         """The content of this path, below "/", is not what was said: read it again."""
         self._remembered.pop(path, None)
         self._put(path, None)
+
+    def learn(self, path: bytes, stamp: Stamp, digest: bytes) -> None:
+        """What was found at a path below "/" by an earlier build; it does not win over what is known. Any thread."""
+        with self._lock:
+            if path not in self._known:
+                self._known[path] = stamp, digest
+                self.index.add(digest, path)
 
     def digests(self, wanted: Mapping[bytes, Stamp], directories: Collection[bytes]) -> dict[bytes, Row]:
         """Stamp and digest of files by absolute path; a file that cannot be read is not in the answer.
@@ -85,13 +94,14 @@ class Contents:
         return found
 
     def _put(self, path: bytes, row: Row | None) -> None:
-        before = self._known.pop(path, None)
-        if row is not None:
-            self._known[path] = row
-        if before is not None and (row is None or row[1] != before[1]):
-            self.index.discard(before[1], path)
-        if row is not None and (before is None or row[1] != before[1]):
-            self.index.add(row[1], path)
+        with self._lock:
+            before = self._known.pop(path, None)
+            if row is not None:
+                self._known[path] = row
+            if before is not None and (row is None or row[1] != before[1]):
+                self.index.discard(before[1], path)
+            if row is not None and (before is None or row[1] != before[1]):
+                self.index.add(row[1], path)
 
     def _load(self, places: list[bytes]) -> None:
         for place in places:

@@ -1,7 +1,8 @@
 """One environment: its entries in order, its key, and what can be said of paths in it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from dgcc.master.environment.closure import Closure, within
 from dgcc.master.environment.contents import Contents
@@ -18,11 +19,20 @@ _EMPTY = hashlib.sha256(b"").digest()
 class Environment:
     """Entries by path below "/", parents first; `complete` are directories, absolute, of which all is in it."""
 
-    def __init__(self, entries: Sequence[Entry], complete: frozenset[bytes]) -> None:
-        self.entries = tuple(sorted(entries, key=lambda entry: entry.path))
+    def __init__(self, key: bytes, complete: frozenset[bytes], told: Callable[[], Sequence[Entry]]) -> None:
+        """`told` gives the entries, which must have this key, once somebody wants them."""
+        self.key = key
         self.complete = complete
-        self.key = environment_key(self.entries)
-        self._at = {entry.path: entry for entry in self.entries}
+        self._told = told
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """All of them."""
+        return tuple(sorted(self._told(), key=lambda entry: entry.path))
+
+    @cached_property
+    def _at(self) -> dict[bytes, Entry]:
+        return {entry.path: entry for entry in self.entries}
 
     def get(self, path: bytes) -> Entry | None:
         """What lies at a path below "/"."""
@@ -76,7 +86,7 @@ def build(closure: Closure, contents: Contents) -> Environment:
             entries.append(Entry(path[1:], Kind.FILE, what.mode, stamp.mtime_ns, stamp.size, digest))
         elif what.stamp is not None:
             entries.append(Entry(path[1:], Kind.FILE, 0, what.stamp.mtime_ns, 0, _EMPTY))
-    return Environment(entries, frozenset(closure.complete))
+    return Environment(environment_key(entries), frozenset(closure.complete), lambda: entries)
 
 
 def covered(environments: Sequence[Environment], path: bytes) -> bool:

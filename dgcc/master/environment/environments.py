@@ -15,6 +15,7 @@ from dgcc.master.environment.base import collect_base
 from dgcc.master.environment.closure import Closure
 from dgcc.master.environment.contents import Contents
 from dgcc.master.environment.environment import Environment, build, covered, describe
+from dgcc.master.environment.kept import Kept, KeptEnvironments
 from dgcc.master.environment.parts import Collection, Parts
 from dgcc.master.environment.prefixes import is_prefix
 from dgcc.master.environment.programs import Programs
@@ -63,7 +64,7 @@ class _State:
     """An environment as of a number of changes of the system."""
 
     at: int
-    closure: Closure
+    closure: Closure | Kept
     environment: Environment
 
 
@@ -71,7 +72,8 @@ class Environments:
     """For the master's loop, which never waits here, and one worker thread that does the looking.
 
     cache: digests kept between builds; default: the user's. environ: the user's variables. answers: where
-    compilers' answers are kept; default: beside the user's digests. clock: seconds, monotonic.
+    compilers' answers are kept, and beside it what was made of them; default: beside the user's digests.
+    clock: seconds, monotonic.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class Environments:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._questions = Questions({os.fsencode(name): os.fsencode(value) for name, value in environ.items()})
-        self._answers = Answers(answers or default_path().parent / "answers")
+        answers = answers or default_path().parent / "answers"
+        self._answers = Answers(answers)
+        self._kept = KeptEnvironments(answers.with_name("environments"))
         self._contents = Contents(cache or DigestCache())
         self._watching = Watching()
         self._clock = clock
@@ -93,6 +97,7 @@ class Environments:
         self._troubles: dict[_Wish, tuple[int, float, str]] = {}
         self._ready: dict[_Request, tuple[int, tuple[bytes, ...]]] = {}
         self._doubtful: deque[bytes] = deque()  # paths below "/" of which somebody found other content
+        self._believes = True  # that what inodes say is so
         self._by_key: dict[bytes, Environment] = {}
 
     @property
@@ -194,12 +199,17 @@ class Environments:
     def _state(self, wish: _Wish, at: int) -> _State:
         while self._doubtful:
             self._contents.doubt(self._doubtful.popleft())
+            self._believes = False
         known = self._states.get(wish)
         if known is not None and known.at == at:
             return known
         trouble = self._troubles.get(wish)
         if trouble is not None and trouble[0] == at and self._clock() - trouble[1] < _TROUBLE_HOLDS_S:
             raise EnvironmentTrouble(trouble[2])
+        if known is None and trouble is None and self._believes:
+            kept = self._from_earlier(wish, at)
+            if kept is not None:
+                return kept
         started = self._clock()
         try:
             # Watched before it is asked, so that one that cannot be asked is asked again once it is repaired.
@@ -210,6 +220,7 @@ class Environments:
             if fresh and closure.newest_ns >= asked_ns - TICK_NS:
                 self._watching.count()  # it may have been put there after the asking, and before the watch
             environment = build(closure, self._contents)
+            self._kept.save(self._question(wish), self._contents.shim(), closure, environment)
         except EnvironmentTrouble as error:
             self._troubles[wish] = at, self._clock(), str(error)
             raise
@@ -219,6 +230,18 @@ class Environments:
         if known is None or known.environment is not environment:
             took = self._clock() - started
             log.info("environment %s of %s, %.2f s", describe(environment), _about(wish), took)
+        return state
+
+    def _from_earlier(self, wish: _Wish, at: int) -> _State | None:
+        """The environment that an earlier build has found, if nothing in it has changed since."""
+        contents = self._contents
+        found = self._kept.load(self._question(wish), contents.shim(), self._watching, contents.learn)
+        if found is None:
+            return None
+        kept, environment = found
+        environment = self._by_key.setdefault(environment.key, environment)
+        state = self._states[wish] = _State(at, kept, environment)
+        log.info("environment %s of %s, as it was", environment.key.hex()[:12], _about(wish))
         return state
 
     def _parts(self, wish: _Wish) -> tuple[Parts, bool]:

@@ -9,26 +9,27 @@ import logging
 import os
 import struct
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 
-from inotify_simple import INotify, flags
+from dgcc.store import inotify
 
 log = logging.getLogger(__name__)
 
-_IGNORED, _OVERFLOW = int(flags.IGNORED), int(flags.Q_OVERFLOW)
-_OWN = int(flags.DELETE_SELF | flags.MOVE_SELF | flags.UNMOUNT)
-_MASK = int(
-    flags.MODIFY
-    | flags.CLOSE_WRITE
-    | flags.CREATE
-    | flags.DELETE
-    | flags.MOVED_FROM
-    | flags.MOVED_TO
-    | flags.ATTRIB
-    | flags.DELETE_SELF
-    | flags.MOVE_SELF
-    | flags.ONLYDIR
-    | flags.DONT_FOLLOW
+_IGNORED, _OVERFLOW = inotify.IGNORED, inotify.Q_OVERFLOW
+_OWN = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.UNMOUNT
+_MASK = (
+    inotify.MODIFY
+    | inotify.CLOSE_WRITE
+    | inotify.CREATE
+    | inotify.DELETE
+    | inotify.MOVED_FROM
+    | inotify.MOVED_TO
+    | inotify.ATTRIB
+    | inotify.DELETE_SELF
+    | inotify.MOVE_SELF
+    | inotify.ONLYDIR
+    | inotify.DONT_FOLLOW
 )
 _HEADER = struct.Struct("iIII")
 
@@ -38,13 +39,13 @@ class Watching:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._inotify: INotify | None = None
+        self._inotify: inotify.INotify | None = None
         self._directory: dict[int, bytes] = {}  # descriptor -> absolute path
         self._names: dict[bytes, set[bytes] | None] = {}  # directory -> names that count; None: all do
         self._changes = 0
         self._blind = ""
         try:
-            self._inotify = INotify()
+            self._inotify = inotify.INotify()
             os.set_blocking(self._inotify.fileno(), False)
         except OSError as error:
             self._give_up(error)
@@ -57,20 +58,24 @@ class Watching:
     def watch_name(self, path: bytes) -> None:
         """What lies at the absolute `path` counts, if only that nothing does."""
         directory, _, name = path.rpartition(b"/")
-        self._enter(directory or b"/", name)
+        self._enter(directory or b"/", (name,))
+
+    def watch_names(self, directory: bytes, names: Iterable[bytes]) -> None:
+        """What lies in this directory by these names counts."""
+        self._enter(directory, names)
 
     def watch_all(self, directory: bytes) -> None:
         """All that lies directly in this directory counts."""
         self._enter(directory, None)
 
-    def _enter(self, directory: bytes, name: bytes | None) -> None:
+    def _enter(self, directory: bytes, names: Iterable[bytes] | None) -> None:
         with self._lock:
-            if name is None:
+            if names is None:
                 self._names[directory] = None
             else:
-                names = self._names.setdefault(directory, set())
-                if names is not None:
-                    names.add(name)
+                counting = self._names.setdefault(directory, set())
+                if counting is not None:
+                    counting.update(names)
             if self._inotify is None:
                 return
             try:
