@@ -1,0 +1,22 @@
+"""What every benchmark is given: where it may write, how often it measures, how it tells how far it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class BenchFailed(Exception):
+    """Something that was to be measured cannot be; the message is one line for the table."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """directory: private, removed at the end. repeats: samples of each figure. quick: the short form is wanted.
+
+    say: prints one line of progress.
+    """
+
+    directory: Path
+    repeats: int
+    quick: bool
+    say: Callable[[str], None]
