@@ -21,7 +21,7 @@ from fidelity.compare import (
     compare,
     prepare,
 )
-from fidelity.projects import DRILL, PROJECTS, Project
+from dgcc.bench.projects import DRILL, PROJECTS, Project
 
 _TABLE = farmkit.TOP / "docs" / "fidelity.md"
 _ROWS = [project.row for project in (*PROJECTS, *DRILL)]

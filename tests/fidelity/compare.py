@@ -13,7 +13,7 @@ from typing import Any
 
 import farmkit
 from farmkit import Built, Farm, differing, snapshot
-from fidelity.projects import Project
+from dgcc.bench.projects import Project
 
 # What Debian's own builds set as well: tools then write this time instead of the present one.
 ENVIRONMENT = {"SOURCE_DATE_EPOCH": "1700000000"}

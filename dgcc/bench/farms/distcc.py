@@ -1,0 +1,57 @@
+"""distcc, plain and in pump mode: a distccd of its own, the compiler's name taken over by PATH."""
+
+from collections.abc import Sequence
+
+from dgcc.bench.farms.base import SPARE, Farm, count
+from dgcc.bench.site import first_in_path, free_port
+
+_LINKS = "/usr/lib/distcc"
+
+
+class Distcc(Farm):
+    """distcc that preprocesses at the developer's, as it does by default."""
+
+    name = "distcc"
+    needs = ("distcc", "distccd")
+    _options = ""
+
+    def start(self) -> None:
+        """distccd on the builder; as root it takes the user that its package has made."""
+        site = self.site
+        self._port, self._log = free_port(), site.log("distccd-jobs")
+        self._log.touch()
+        self._log.chmod(0o666)
+        command = ["distccd", "--daemon", "--no-detach", "--listen", site.builder.address, "--port", str(self._port),
+                   "--allow", site.developer.address, "--jobs", str(self.slots), "--nice", "0", "--user", "distccd",
+                   "--log-file", str(self._log), "--log-level", "info"]  # fmt: skip
+        self._builder.append(self.daemon(
+            "distccd", site.builder.on(command), site.environment(), lambda: count(self._log, "listening on") > 0
+        ))  # fmt: skip
+
+    def environment(self) -> dict[str, str]:
+        """No fallback: a job that cannot go fails, so that what is measured is what it is called."""
+        base = self.site.environment(
+            DISTCC_HOSTS=f"{self.site.builder.address}:{self._port}/{self.slots + SPARE}{self._options}",
+            DISTCC_DIR=str(self.site.directory / "distcc"), DISTCC_FALLBACK="0",
+        )  # fmt: skip
+        return {**base, "PATH": first_in_path(_LINKS, base)}
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """make, with some jobs more than the builder takes at once."""
+        return ["make", f"-j{self.slots + SPARE}", *arguments]
+
+    def remote(self) -> int:
+        """What distccd's log says of jobs that went well."""
+        return count(self._log, "COMPILE_OK")
+
+
+class Pump(Distcc):
+    """distcc in pump mode: an include server at the developer's, preprocessing on the builder."""
+
+    name = "pump"
+    needs = ("distcc", "distccd", "distcc-pump")
+    _options = ",cpp,lzo"
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """pump starts an include server for each build, and ends it."""
+        return ["distcc-pump", *super().command(arguments)]
