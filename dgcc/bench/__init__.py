@@ -1,1 +1,1 @@
-"""`make bench`: DGCC measured against make and the other farms, side by side on one machine; results in docs/benchmarks."""
+"""`make bench`: DGCC measured against make and the other farms, side by side; results in docs/benchmarks."""

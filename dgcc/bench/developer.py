@@ -10,80 +10,99 @@ from dgcc.bench.farms.distcc import Distcc, Pump
 from dgcc.bench.farms.icecream import Icecc
 from dgcc.bench.farms.ours import Dgcc
 from dgcc.bench.figures import Bar, Figure, Row, Table
+from dgcc.bench.network import Sites, sites
 from dgcc.bench.setting import BenchFailed, Setting
 from dgcc.bench.site import Site
-from dgcc.bench.workloads import FMTLIB, LEVELDB, LUA, ZLIB, Tree, Workload, heavy
+from dgcc.bench.workloads import FMTLIB, LEVELDB, LUA, ZLIB, Tree, heavy
 
 SLOTS = 2
 _BUILD_S = 600.0
 _FARMS: tuple[type[Farm], ...] = (Dgcc, Distcc, Pump, Icecc)
-_ABOUT = """What make, its compilers' stand-ins, the master, the include server and the developer's own daemon spend for one
-compile that another machine does: a target of object files only, less the same with nothing to do, divided by the
-compiles. *Start-up* is that run with nothing to do; *first* is the whole first build of a farm that knows nothing yet.
-What the builder spends is not in it. Every farm has two slots on loopback and builds at the same path, in turns; *remote*
-says how many of the compiles really were done by the builder."""
+_ABOUT = """What make, its compilers' stand-ins, the master, the include server and the developer's own daemon spend for
+one compile that another machine does: a target of object files only, less the same with nothing to do, divided by the
+compiles. *Start-up* is that run with nothing to do; *each more* leaves out what only the first compile of a build
+costs; *first build* is the whole CPU of one on a farm that knows nothing yet. What the builder spends is not in it.
+Every farm has two slots, and builds at the same path, in turns; *remote* says how many of the compiles the builder
+has done."""
 
 
 @dataclass
 class _Samples:
-    """What was seen of one farm with one workload."""
+    """What was seen of one farm with one workload; times are CPU in ms."""
 
-    first_ms: list[float] = field(default_factory=list)
-    each_ms: list[float] = field(default_factory=list)
-    startup_ms: list[float] = field(default_factory=list)
-    remote: list[int] = field(default_factory=list)
+    first_build: list[float] = field(default_factory=list)
+    each: list[float] = field(default_factory=list)
+    each_more: list[float] = field(default_factory=list)
+    startup: list[float] = field(default_factory=list)
+    remote: int = 0
     failed: str = ""
 
 
 def run(setting: Setting) -> Iterator[Table]:
     """A table for each workload."""
     workloads = [LUA, FMTLIB] if setting.quick else [LUA, FMTLIB, ZLIB, LEVELDB, heavy(60)]
-    for workload in workloads:
-        found = _measure(workload, setting)
-        yield _table(workload, *found)
+    with sites(setting) as site:
+        for workload in workloads:
+            try:
+                tree = workload.prepare(setting.directory / "work" / workload.name, Site(setting.directory / "prepare"))
+            except BenchFailed as error:
+                setting.say(str(error))
+                continue
+            yield _table(tree, _measure(tree, setting, site))
+            shutil.rmtree(tree.place)
 
 
-def _measure(workload: Workload, setting: Setting) -> tuple[dict[str, _Samples], int]:
-    tree = workload.prepare(setting.directory / "work" / workload.name, Site(setting.directory / "prepare"))
+def _measure(tree: Tree, setting: Setting, site: Sites) -> dict[str, _Samples]:
     found = {farm.name: _Samples() for farm in _FARMS}
     with ExitStack() as stack:
         farms = {}
         for kind in _FARMS:
             try:
-                farm = kind(Site(setting.directory / f"{workload.name}-{kind.name}"), SLOTS)
-                farms[kind.name] = stack.enter_context(farm)
+                farms[kind.name] = stack.enter_context(kind(site(f"{tree.name}-{kind.name}"), SLOTS))
             except BenchFailed as error:
                 found[kind.name].failed = str(error)
         for turn in range(setting.repeats + 1):  # the first warms up
             for name, farm in farms.items():
-                if not found[name].failed:
-                    try:
-                        _one(farm, tree, found[name], turn == 0)
-                    except BenchFailed as error:
-                        found[name].failed = f"{name}: {error}"
-                        setting.say(f"{workload.name}: {found[name].failed}")
-            setting.say(f"{workload.name}: {turn} of {setting.repeats}: " + ", ".join(
-                f"{name} {samples.each_ms[-1]:.1f} ms" for name, samples in found.items() if samples.each_ms
-            ))  # fmt: skip
-    shutil.rmtree(tree.place)
-    return found, tree.compiles
+                samples = found[name]
+                if samples.failed:
+                    continue
+                try:
+                    if turn:
+                        _one(farm, tree, samples)
+                    else:
+                        samples.first_build.append(_all(farm, tree) * 1000)
+                except BenchFailed as error:
+                    samples.failed = f"{name}: {error}"
+                    setting.say(f"{tree.name}: {samples.failed}")
+            if turn:
+                setting.say(f"{tree.name}: {turn} of {setting.repeats}: " + ", ".join(
+                    f"{name} {samples.each[-1]:.1f} ms" for name, samples in found.items() if samples.each
+                ))  # fmt: skip
+    return found
 
 
-def _one(farm: Farm, tree: Tree, samples: _Samples, first: bool) -> None:
+def _all(farm: Farm, tree: Tree) -> float:
+    """Seconds of the developer's CPU for all objects. Raises BenchFailed if the builder did not make them all."""
     tree.without_objects()
     built = farm.build(tree.build, tree.objects, _BUILD_S)
-    if first:
-        samples.first_ms.append(built.cpu_s * 1000)
-        return
-    again = farm.build(tree.build, tree.objects, _BUILD_S)
-    samples.each_ms.append((built.cpu_s - again.cpu_s) * 1000 / tree.compiles)
-    samples.startup_ms.append(again.cpu_s * 1000)
-    samples.remote.append(built.remote)
+    if built.remote < tree.compiles:
+        raise BenchFailed(f"only {built.remote} of {tree.compiles} compiles were done by the builder")
+    return built.cpu_s
 
 
-def _table(workload: Workload, found: dict[str, _Samples], compiles: int) -> Table:
-    ours = found["dgcc"]
-    each = {name: Figure("ms", tuple(samples.each_ms)) for name, samples in found.items() if samples.each_ms}
+def _one(farm: Farm, tree: Tree, samples: _Samples) -> None:
+    whole = _all(farm, tree)
+    nothing = farm.build(tree.build, tree.objects, _BUILD_S).cpu_s
+    next(tree.place.rglob("*.o")).unlink()
+    single = farm.build(tree.build, tree.objects, _BUILD_S).cpu_s
+    samples.each.append((whole - nothing) * 1000 / tree.compiles)
+    samples.each_more.append((whole - single) * 1000 / (tree.compiles - 1))
+    samples.startup.append(nothing * 1000)
+    samples.remote = tree.compiles
+
+
+def _table(tree: Tree, found: dict[str, _Samples]) -> Table:
+    each = {name: Figure("ms", tuple(samples.each)) for name, samples in found.items() if samples.each}
     rows = []
     for name, samples in found.items():
         if name not in each:
@@ -91,16 +110,18 @@ def _table(workload: Workload, found: dict[str, _Samples], compiles: int) -> Tab
             continue
         cells: dict[str, Figure | str] = {
             "each compile": each[name],
-            "start-up": Figure("ms", tuple(samples.startup_ms)),
-            "first": Figure("ms", tuple(samples.first_ms)),
-            "remote": f"{min(samples.remote)} of {compiles}" + (f"; {samples.failed}" if samples.failed else ""),
+            "each more": Figure("ms", tuple(samples.each_more)),
+            "start-up": Figure("ms", tuple(samples.startup)),
+            "first build": Figure("ms", tuple(samples.first_build)),
+            "remote": f"{samples.remote} of {tree.compiles}" + (f"; {samples.failed}" if samples.failed else ""),
         }
-        if name != "dgcc" and ours.each_ms:
-            cells["dgcc's part of it"] = each["dgcc"].over(each[name])
+        if name != Dgcc.name and Dgcc.name in each:
+            cells["dgcc's part of it"] = each[Dgcc.name].over(each[name])
         rows.append(Row(name, cells))
     return Table(
-        f"Developer's CPU for each remote compile: {workload.name}", _ABOUT, "farm",
-        ("each compile", "dgcc's part of it", "start-up", "first", "remote"), tuple(rows), _bars(workload.name, each),
+        f"Developer's CPU for each remote compile: {tree.name}", _ABOUT, "farm",
+        ("each compile", "dgcc's part of it", "each more", "start-up", "first build", "remote"),
+        tuple(rows), _bars(tree.name, each),
     )  # fmt: skip
 
 

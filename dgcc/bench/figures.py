@@ -1,4 +1,4 @@
-"""What a benchmark hands back: tables of figures, each with its raw samples, and the bars that they are held against."""
+"""What a benchmark hands back: tables of figures, with their raw samples, and the bars for them."""
 
 import statistics
 from collections.abc import Mapping

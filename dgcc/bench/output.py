@@ -1,4 +1,4 @@
-"""Tables as Markdown for readers, and everything, raw samples too, as one JSON file; a run replaces what it measured."""
+"""Tables as Markdown for readers, and everything, raw samples too, as one JSON file; a run replaces its own."""
 
 import json
 import os

@@ -64,6 +64,7 @@ class Tree:
 
     def ended(self) -> bool:
         """Whether the command has ended by itself."""
+        assert self._launcher.stdout is not None
         if self._final is None and (self._rest or select.select([self._launcher.stdout], [], [], 0)[0]):
             self._final = self._answer(_ANSWER_S)
         return self._final is not None

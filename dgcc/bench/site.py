@@ -1,4 +1,4 @@
-"""Where a comparison takes place: the developer's machine and the builder, both on this one, and what their programs see."""
+"""Where a comparison takes place: the developer's machine and the builder, and what their programs see."""
 
 import os
 import socket

@@ -4,7 +4,7 @@ import json
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dgcc.bench import made, projects
@@ -51,9 +51,9 @@ class Workload:
     def prepare(self, place: Path, site: Site) -> Tree:
         """Unpack and configure it below `place`. Raises BenchFailed."""
         place.mkdir(parents=True)
+        build, whole = place, tuple[str, ...]()
         if self.make is not None:
             self.make(place)
-            build, whole = place, ()
         else:
             assert self.project is not None
             self._run([str(TOP / ".ci" / "source"), self.project.source, str(place / "source")], place, None)
@@ -111,8 +111,7 @@ def _fmtlib(build: Path) -> tuple[tuple[str, ...], int]:
 
 
 def _with_commands(project: Project) -> Project:
-    return Project(project.row, project.source, project.style,
-                   f"{project.prepare} -DCMAKE_EXPORT_COMPILE_COMMANDS=ON", project.build, project.arguments)  # fmt: skip
+    return replace(project, prepare=f"{project.prepare} -DCMAKE_EXPORT_COMPILE_COMMANDS=ON")
 
 
 def _project(row: str) -> Project:

@@ -1,23 +1,27 @@
 """distcc, plain and in pump mode: a distccd of its own, the compiler's name taken over by PATH."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from dgcc.bench.farms.base import SPARE, Farm, count
+from dgcc.bench.farms.base import SPARE, Build, Farm, count
+from dgcc.bench.setting import BenchFailed
 from dgcc.bench.site import first_in_path, free_port
 
 _LINKS = "/usr/lib/distcc"
+_DEGRADED = "preprocessing locally"
 
 
 class Distcc(Farm):
     """distcc that preprocesses at the developer's, as it does by default."""
 
     name = "distcc"
-    needs = ("distcc", "distccd")
+    needs: tuple[str, ...] = ("distcc", "distccd")
     _options = ""
 
     def start(self) -> None:
         """distccd on the builder; as root it takes the user that its package has made."""
         site = self.site
+        (site.directory / "distcc").mkdir()
         self._port, self._log = free_port(), site.log("distccd-jobs")
         self._log.touch()
         self._log.chmod(0o666)
@@ -53,5 +57,13 @@ class Pump(Distcc):
     _options = ",cpp,lzo"
 
     def command(self, arguments: Sequence[str]) -> list[str]:
-        """pump starts an include server for each build, and ends it."""
-        return ["distcc-pump", *super().command(arguments)]
+        """pump starts an include server for each build, and ends it. It puts /usr/bin before our links in PATH."""
+        return ["distcc-pump", "env", f"PATH={self.environment()['PATH']}", *super().command(arguments)]
+
+    def build(self, cwd: Path, arguments: Sequence[str], seconds: float) -> Build:
+        """As for every farm, but pump mode that has turned itself into plain distcc is a failure."""
+        built = super().build(cwd, arguments, seconds)
+        for line in self.said().read_text(errors="replace").splitlines():
+            if _DEGRADED in line.lower():
+                raise BenchFailed(f"falls back to plain distcc: {line[:200]}")
+        return built

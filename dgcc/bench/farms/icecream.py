@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dgcc.bench.farms.base import SPARE, Farm, count
+from dgcc.bench.processes import Tree
 from dgcc.bench.setting import BenchFailed
 from dgcc.bench.site import Host, first_in_path, free_port
 
 _LINKS = "/usr/lib/icecc/bin"
+_NETWORK = "dgcc-bench"
 
 
 class Icecc(Farm):
-    """icecc, with what its own tests use to have several of its hosts on one."""
+    """icecc. On one machine its two daemons would both listen on every interface, so it wants two."""
 
     name = "icecc"
     needs = ("icecc", "iceccd", "icecc-scheduler")
@@ -23,43 +25,38 @@ class Icecc(Farm):
         site = self.site
         if os.geteuid() != 0:
             raise BenchFailed("icecc: iceccd takes no jobs unless root starts it")
-        self._scheduler, self._jobs = free_port(), site.log("builder-jobs")
-        (site.directory / "home").mkdir(parents=True, exist_ok=True)
-        mine = site.directory / "icecc"
-        mine.mkdir()
-        os.chown(mine, pwd.getpwnam("icecc").pw_uid, -1)
-        log = mine / "scheduler"
+        if site.builder.address == site.developer.address:
+            raise BenchFailed("icecc: needs two machines, which can be had on one by root only")
+        self._port, self._mine = free_port(), site.directory / "icecc"
+        self._own(self._mine)
         self.daemon(
             "scheduler",
-            site.developer.on(["icecc-scheduler", "-p", str(self._scheduler), "-n", "dgcc-bench",
-                               "-i", site.developer.interface, "-l", str(log), "-vv"]),
-            self._tests(), lambda: count(log, "scheduler ready") > 0,
+            site.developer.on(["icecc-scheduler", "-p", str(self._port), "-n", _NETWORK,
+                               "-i", site.developer.interface, "-vv"]),
+            site.environment(), lambda: count(site.log("scheduler"), "scheduler ready") > 0,
         )  # fmt: skip
-        self._socket = mine / "developer.socket"
-        self._jobs = mine / "builder.log"
-        self._developer.append(self._iceccd("developer", site.developer, mine, ["--no-remote", "-m", "0"]))
+        self._developer.append(self._iceccd("developer", site.developer, "--no-remote", "-m", "0"))
         self._builder.append(self._iceccd(
-            "builder", site.builder, mine, ["-m", str(self.slots), "-p", str(free_port()), "--nice", "0"]
+            "builder", site.builder, "-m", str(self.slots), "-p", str(free_port()), "--nice", "0"
         ))  # fmt: skip
 
-    def _tests(self) -> dict[str, str]:
-        """The environment of daemons: all on one address needs icecream's own settings for tests."""
-        if not self.site.builder.address.startswith("127."):
-            return self.site.environment()
-        return self.site.environment(ICECC_TESTS="1", ICECC_TEST_SCHEDULER_PORTS=f"{self._scheduler}:{self._scheduler}")
+    def _own(self, directory: Path) -> None:
+        """Make a directory of the user's to whom iceccd changes."""
+        directory.mkdir()
+        os.chown(directory, pwd.getpwnam("icecc").pw_uid, -1)
 
-    def _iceccd(self, name: str, host: Host, mine: Path, more: list[str]) -> object:
-        log, environments = mine / f"{name}.log", mine / f"{name}-environments"
-        environments.mkdir()
-        os.chown(environments, pwd.getpwnam("icecc").pw_uid, -1)
-        command = ["iceccd", "-s", f"{self.site.developer.address}:{self._scheduler}", "-n", "dgcc-bench", "-N", name,
-                   "-i", host.interface, "-b", str(environments), "-l", str(log), "-vv", *more]  # fmt: skip
-        environment = {**self._tests(), "ICECC_TEST_SOCKET": str(mine / f"{name}.socket")}
+    def _iceccd(self, name: str, host: Host, *more: str) -> Tree:
+        environments = self._mine / name
+        self._own(environments)
+        command = ["iceccd", "-s", f"{self.site.developer.address}:{self._port}", "-n", _NETWORK, "-N", name,
+                   "-i", host.interface, "-b", str(environments), "-vv", *more]  # fmt: skip
+        environment = self.site.environment(ICECC_TEST_SOCKET=str(self._mine / f"{name}.socket"))
+        log = self.site.log(name)
         return self.daemon(name, host.on(command), environment, lambda: count(log, "Connected to scheduler") > 0)
 
     def environment(self) -> dict[str, str]:
-        """The compiler's name taken over by PATH; a job on the same address counts as remote."""
-        base = self.site.environment(ICECC_TEST_SOCKET=str(self._socket), ICECC_TEST_REMOTEBUILD="1")
+        """The compiler's name taken over by PATH."""
+        base = self.site.environment(ICECC_TEST_SOCKET=str(self._mine / "developer.socket"))
         return {**base, "PATH": first_in_path(_LINKS, base)}
 
     def command(self, arguments: Sequence[str]) -> list[str]:
@@ -68,4 +65,4 @@ class Icecc(Farm):
 
     def remote(self) -> int:
         """What the builder's log says of jobs that went well."""
-        return count(self._jobs, "Remote compilation completed with exit code 0")
+        return count(self.site.log("builder"), "Remote compilation completed with exit code 0")
