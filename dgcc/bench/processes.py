@@ -31,7 +31,7 @@ class Ended:
 class Tree:
     """A command that runs, with all its descendants; a context manager that ends it.
 
-    Everything that it says goes to the file `log`. `seconds` is its deadline.
+    Everything that it says goes to the file `log`. `seconds` is its deadline. Raises BenchFailed if it cannot be run.
     """
 
     def __init__(
@@ -40,11 +40,14 @@ class Tree:
     ) -> None:  # fmt: skip
         self.command, self.log, self._seconds = list(command), log, seconds
         self._until = time.monotonic() + seconds + _ANSWER_S
-        self._launcher = subprocess.Popen(
-            [sys.executable, "-I", str(_LAUNCHER), str(log), str(seconds), *command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd, env=env,
-            start_new_session=True,  # the terminal's Ctrl-C is ours to handle
-        )  # fmt: skip
+        try:
+            self._launcher = subprocess.Popen(
+                [sys.executable, "-I", str(_LAUNCHER), str(log), str(seconds), *command],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd, env=env,
+                start_new_session=True,  # the terminal's Ctrl-C is ours to handle
+            )  # fmt: skip
+        except OSError as error:
+            raise BenchFailed(f"{self._what()} cannot be started: {error}") from error
         self._rest = b""
         self._final: dict[str, Any] | None = None
 

@@ -32,6 +32,15 @@ class Tree:
     objects: tuple[str, ...]
     compiles: int
 
+    def clean(self) -> None:
+        """Run the project's own `make clean`. Raises BenchFailed."""
+        where = self.whole[:2] if self.whole[:1] == ("-C",) else ()
+        command = ["make", *where, "clean"]
+        try:
+            subprocess.run(command, cwd=self.build, capture_output=True, check=True, timeout=_PREPARE_S)
+        except (subprocess.SubprocessError, OSError) as error:
+            raise BenchFailed(f"{self.name} cannot be cleaned: {error}") from error
+
     def without_objects(self) -> None:
         """Remove every object file."""
         for path in self.place.rglob("*.o"):
@@ -132,3 +141,4 @@ LUA = Workload("lua", _project("lua"), _named("-C", "src", "o", "SYSCFLAGS=-DLUA
 FMTLIB = Workload("fmtlib", _with_commands(_project("fmtlib")), _fmtlib)
 LEVELDB = Workload("leveldb", _with_commands(_project("leveldb")), _commands)
 ZLIB = Workload("zlib", _project("zlib"), _named(*(f"{name}.o" for name in _ZLIB), compiles=len(_ZLIB)))
+BUSYBOX = Workload("busybox", projects.SMALL_BUSYBOX, _named(compiles=0))

@@ -1,8 +1,8 @@
 """Lets Debian 12's pump mode work: three functions of its C module fail with every Python since 3.10 ("PY_SSIZE_T_CLEAN
 macro must be defined"), and without them it turns itself into plain distcc, file by file.
 
-This directory is put into PYTHONPATH of the builds that are measured; Python imports this name by itself. What stands in
-for the three is as quick as they are: system calls through os, and the same function of liblzo2.
+This directory is put into PYTHONPATH of the builds that are measured; Python imports this name by itself. What stands
+in for the three is as quick as they are: system calls through os, and the same function of liblzo2.
 """
 
 import contextlib
