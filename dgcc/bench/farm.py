@@ -19,8 +19,8 @@ _SLOTS = 2
 _BUILD_S = 900.0
 _REPEATS = 3  # the builds are long
 _FARMS: tuple[type[Farm], ...] = (Make, Ccache, Dgcc, Distcc, Pump, Icecc)
-_ABOUT = """Wall time of a whole build with two slots, in turns, after `make clean`. The builder is the same machine, so a
-farm has no CPU that make has not, and its ratio is what it costs; *developer* is how much of the CPU the developer's
+_ABOUT = """Wall time of a whole build with two slots, in turns, after `make clean`. The builder is the same machine, so
+a farm has no CPU that make has not, and its ratio is what it costs; *developer* is how much of the CPU the developer's
 side spent, which on a real farm is what bounds the number of builders. *First* is the first build: for ccache with an
 empty cache, for farms with a builder that knows nothing. `make` and `ccache` are all developer's side."""
 

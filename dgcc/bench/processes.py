@@ -1,5 +1,6 @@
 """Commands of a benchmark, each with a deadline and the CPU of its whole process tree counted."""
 
+import contextlib
 import json
 import os
 import select
@@ -54,16 +55,15 @@ class Tree:
     def cpu_s(self) -> float:
         """Seconds of CPU that the tree has used so far. Raises BenchFailed if the command has ended."""
         assert self._launcher.stdin is not None
-        try:
-            self._launcher.stdin.write(b"cpu\n")
-            self._launcher.stdin.flush()
-        except BrokenPipeError:
-            pass  # its last word says why
-        answer = self._answer(_ANSWER_S)
-        if "code" in answer:
+        if not self.ended():
+            with contextlib.suppress(BrokenPipeError):  # its last word says why
+                self._launcher.stdin.write(b"cpu\n")
+                self._launcher.stdin.flush()
+            answer = self._answer(_ANSWER_S)
+            if "code" not in answer:
+                return float(answer["cpu_s"])
             self._final = answer
-            raise BenchFailed(f"{self._what()} has ended; {self.last_words()}")
-        return float(answer["cpu_s"])
+        raise BenchFailed(f"{self._what()} has ended; {self.last_words()}")
 
     def ended(self) -> bool:
         """Whether the command has ended by itself."""

@@ -19,9 +19,9 @@ _SLOTS = 2
 _BUILD_S = 600.0
 _FARMS: tuple[type[Farm], ...] = (Dgcc, Distcc, Pump, Icecc)
 _REPEATS = 3  # bytes hardly vary
-_ABOUT = """Bytes that went over the cable between two network namespaces, with all headers, for all farms alike: divided
-by the compiles of a target that is object files only. *First* is a build with a builder that has never heard of this
-developer, but is the same machine: DGCC's slave takes the compiler's files from its own disk where they are equal,
+_ABOUT = """Bytes that went over the cable between two network namespaces, with all headers, for all farms alike:
+divided by the compiles of a target that is object files only. *First* is a build with a builder that has never heard of
+this developer, but is the same machine: DGCC's slave takes the compiler's files from its own disk where they are equal,
 distcc does not send a compiler at all, icecream sends one. *Later* are builds of the same files again. DGCC is without
 TLS here, as the others are."""
 

@@ -12,6 +12,7 @@ import farmkit
 import pytest
 from farmkit import Farm
 from fidelity.compare import build_on_farm, build_plain, compare, prepare
+
 from dgcc.bench.projects import LEVELDB, LUA, SMALL_BUSYBOX, Project
 
 # Big enough to be nobody's: an ordinary user without a passwd entry.

@@ -21,6 +21,7 @@ from fidelity.compare import (
     compare,
     prepare,
 )
+
 from dgcc.bench.projects import DRILL, PROJECTS, Project
 
 _TABLE = farmkit.TOP / "docs" / "fidelity.md"

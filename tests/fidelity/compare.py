@@ -13,6 +13,7 @@ from typing import Any
 
 import farmkit
 from farmkit import Built, Farm, differing, snapshot
+
 from dgcc.bench.projects import Project
 
 # What Debian's own builds set as well: tools then write this time instead of the present one.

@@ -6,6 +6,7 @@ import pytest
 from farmkit import Built
 from fidelity import table
 from fidelity.compare import Comparison, Plain, Tree, compare
+
 from dgcc.bench.projects import DRILL, PROJECTS, Project
 
 PROJECT = Project("demo", "demo-source", "plain Makefile", explained={"source/*.log": "it holds the hour"})
