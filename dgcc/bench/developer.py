@@ -40,7 +40,11 @@ class _Samples:
 
 def run(setting: Setting) -> Iterator[Table]:
     """A table for each workload."""
-    workloads = [LUA, FMTLIB] if setting.quick else [LUA, FMTLIB, ZLIB, LEVELDB, heavy(60)]
+    workloads = [LUA, FMTLIB]
+    if setting.long:
+        workloads += [ZLIB, LEVELDB, heavy(300)]
+    elif not setting.quick:
+        workloads += [ZLIB, heavy(20)]
     with sites(setting) as site:
         for workload in workloads:
             try:

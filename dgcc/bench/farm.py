@@ -13,7 +13,7 @@ from dgcc.bench.figures import Figure, Row, Table
 from dgcc.bench.network import Sites, sites
 from dgcc.bench.setting import BenchFailed, Setting
 from dgcc.bench.site import Site
-from dgcc.bench.workloads import BUSYBOX, LEVELDB, LUA, Tree, heavy
+from dgcc.bench.workloads import BUSYBOX, LEVELDB, LUA, SQLITE, Tree, Workload, heavy
 
 _SLOTS = 2
 _BUILD_S = 900.0
@@ -28,7 +28,7 @@ empty cache, for farms with a builder that knows nothing. `make` and `ccache` ar
 def run(setting: Setting) -> Iterator[Table]:
     """A table for each workload."""
     with sites(setting) as site:
-        for workload in (LUA,) if setting.quick else (BUSYBOX, LEVELDB, heavy(60)):
+        for workload in _workloads(setting):
             try:
                 tree = workload.prepare(setting.directory / "work" / workload.name, Site(setting.directory / "prepare"))
             except BenchFailed as error:
@@ -36,6 +36,12 @@ def run(setting: Setting) -> Iterator[Table]:
                 continue
             yield _measure(tree, setting, site)
             shutil.rmtree(tree.place)
+
+
+def _workloads(setting: Setting) -> tuple[Workload, ...]:
+    if setting.long:
+        return BUSYBOX, LEVELDB, SQLITE, heavy(300)
+    return (LUA,) if setting.quick else (BUSYBOX, heavy(40))
 
 
 def _measure(tree: Tree, setting: Setting, site: Sites) -> Table:

@@ -40,7 +40,7 @@ def run(setting: Setting) -> Iterator[Table]:
     with Network() as network:
         for workload in (LUA,) if setting.quick else (LUA, FMTLIB):
             tree = workload.prepare(setting.directory / "work" / workload.name, Site(setting.directory / "prepare"))
-            found = {}
+            found = dict[str, _Samples]()
             for kind in _FARMS:
                 found[kind.name] = _measure(kind, tree, setting, network)
                 setting.say(f"{tree.name}: {kind.name} done")

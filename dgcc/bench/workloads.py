@@ -142,3 +142,5 @@ FMTLIB = Workload("fmtlib", _with_commands(_project("fmtlib")), _fmtlib)
 LEVELDB = Workload("leveldb", _with_commands(_project("leveldb")), _commands)
 ZLIB = Workload("zlib", _project("zlib"), _named(*(f"{name}.o" for name in _ZLIB), compiles=len(_ZLIB)))
 BUSYBOX = Workload("busybox", projects.SMALL_BUSYBOX, _named(compiles=0))
+#: One compile is most of it, so as object files only it says nothing.
+SQLITE = Workload("sqlite3", _project("sqlite3"), _named(compiles=0))
