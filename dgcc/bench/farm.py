@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from dgcc.bench.farms.base import Farm
+from dgcc.bench.farms.base import Farm, started
 from dgcc.bench.farms.distcc import Distcc, Pump
 from dgcc.bench.farms.icecream import Icecc
 from dgcc.bench.farms.ours import Dgcc
@@ -48,15 +48,9 @@ def _measure(tree: Tree, setting: Setting, site: Sites) -> Table:
     first: dict[str, float] = {}
     wall: dict[str, list[float]] = {kind.name: [] for kind in _FARMS}
     cpu: dict[str, list[float]] = {kind.name: [] for kind in _FARMS}
-    failed: dict[str, str] = {}
     repeats = min(setting.repeats, _REPEATS)
     with ExitStack() as stack:
-        farms: dict[str, Farm] = {}
-        for kind in _FARMS:
-            try:
-                farms[kind.name] = stack.enter_context(kind(site(f"{tree.name}-{kind.name}"), _SLOTS))
-            except BenchFailed as error:
-                failed[kind.name] = str(error)
+        farms, failed = started(_FARMS, lambda name: site(f"{tree.name}-{name}"), _SLOTS, stack)
         for turn in range(repeats + 1):
             for name, farm in farms.items():
                 if name in failed:

@@ -2,12 +2,13 @@
 
 import json
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from dgcc.bench import made, workloads
-from dgcc.bench.farms.base import Farm
+from dgcc.bench.farms.base import Farm, started
 from dgcc.bench.farms.distcc import Distcc, Pump
 from dgcc.bench.farms.plain import Make
 from dgcc.bench.processes import Ended
@@ -82,3 +83,13 @@ def test_objects_only_from_compile_commands(tmp_path: Path):
     assert done.stdout.splitlines() == [f"cc -o sub/a.c.o -c {tmp_path}/a.c"]
     again = subprocess.run(["make", *arguments], cwd=tmp_path, capture_output=True, text=True)
     assert "Nothing to be done" in again.stdout
+
+
+def test_a_farm_that_cannot_start_does_not_keep_the_others(tmp_path: Path):
+    class Absent(Make):
+        name = "absent"
+        needs = ("no-such-program",)
+
+    with ExitStack() as stack:
+        farms, failed = started([Absent, Make], lambda name: Site(tmp_path / name), 2, stack)
+        assert list(farms) == ["make"] and failed == {"absent": "absent: not installed: no-such-program"}
