@@ -42,9 +42,9 @@ lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: setup ## measure the CORBA seam, and what TLS costs
-	@$(BIN)/python -m dgcc.corba.bench
-	@$(BIN)/python -m dgcc.trust.bench
+bench: setup ## measure DGCC against make and other farms, and write docs/benchmarks (BENCH="one --quick": only that)
+	@.ci/packages-bench
+	@$(BIN)/python -m dgcc.bench $(BENCH)
 
 fidelity: setup ## build real projects on bare slaves and write docs/fidelity.md (PROJECTS="lua zlib": only these)
 	@.ci/packages-fidelity

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from dgcc.bench.farms.base import Farm
+from dgcc.bench.farms.base import Farm, started
 from dgcc.bench.farms.distcc import Distcc, Pump
 from dgcc.bench.farms.icecream import Icecc
 from dgcc.bench.farms.ours import Dgcc
@@ -40,7 +40,11 @@ class _Samples:
 
 def run(setting: Setting) -> Iterator[Table]:
     """A table for each workload."""
-    workloads = [LUA, FMTLIB] if setting.quick else [LUA, FMTLIB, ZLIB, LEVELDB, heavy(60)]
+    workloads = [LUA, FMTLIB]
+    if setting.long:
+        workloads += [ZLIB, LEVELDB, heavy(300)]
+    elif not setting.quick:
+        workloads += [ZLIB, heavy(20)]
     with sites(setting) as site:
         for workload in workloads:
             try:
@@ -55,12 +59,9 @@ def run(setting: Setting) -> Iterator[Table]:
 def _measure(tree: Tree, setting: Setting, site: Sites) -> dict[str, _Samples]:
     found = {farm.name: _Samples() for farm in _FARMS}
     with ExitStack() as stack:
-        farms = {}
-        for kind in _FARMS:
-            try:
-                farms[kind.name] = stack.enter_context(kind(site(f"{tree.name}-{kind.name}"), SLOTS))
-            except BenchFailed as error:
-                found[kind.name].failed = str(error)
+        farms, failed = started(_FARMS, lambda name: site(f"{tree.name}-{name}"), SLOTS, stack)
+        for name, why in failed.items():
+            found[name].failed = why
         for turn in range(setting.repeats + 1):  # the first warms up
             for name, farm in farms.items():
                 samples = found[name]

@@ -1,5 +1,6 @@
 """Commands of a benchmark, each with a deadline and the CPU of its whole process tree counted."""
 
+import contextlib
 import json
 import os
 import select
@@ -31,7 +32,7 @@ class Ended:
 class Tree:
     """A command that runs, with all its descendants; a context manager that ends it.
 
-    Everything that it says goes to the file `log`. `seconds` is its deadline.
+    Everything that it says goes to the file `log`. `seconds` is its deadline. Raises BenchFailed if it cannot be run.
     """
 
     def __init__(
@@ -40,27 +41,29 @@ class Tree:
     ) -> None:  # fmt: skip
         self.command, self.log, self._seconds = list(command), log, seconds
         self._until = time.monotonic() + seconds + _ANSWER_S
-        self._launcher = subprocess.Popen(
-            [sys.executable, "-I", str(_LAUNCHER), str(log), str(seconds), *command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd, env=env,
-            start_new_session=True,  # the terminal's Ctrl-C is ours to handle
-        )  # fmt: skip
+        try:
+            self._launcher = subprocess.Popen(
+                [sys.executable, "-I", str(_LAUNCHER), str(log), str(seconds), *command],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd, env=env,
+                start_new_session=True,  # the terminal's Ctrl-C is ours to handle
+            )  # fmt: skip
+        except OSError as error:
+            raise BenchFailed(f"{self._what()} cannot be started: {error}") from error
         self._rest = b""
         self._final: dict[str, Any] | None = None
 
     def cpu_s(self) -> float:
         """Seconds of CPU that the tree has used so far. Raises BenchFailed if the command has ended."""
         assert self._launcher.stdin is not None
-        try:
-            self._launcher.stdin.write(b"cpu\n")
-            self._launcher.stdin.flush()
-        except BrokenPipeError:
-            pass  # its last word says why
-        answer = self._answer(_ANSWER_S)
-        if "code" in answer:
+        if not self.ended():
+            with contextlib.suppress(BrokenPipeError):  # its last word says why
+                self._launcher.stdin.write(b"cpu\n")
+                self._launcher.stdin.flush()
+            answer = self._answer(_ANSWER_S)
+            if "code" not in answer:
+                return float(answer["cpu_s"])
             self._final = answer
-            raise BenchFailed(f"{self._what()} has ended; {self.last_words()}")
-        return float(answer["cpu_s"])
+        raise BenchFailed(f"{self._what()} has ended; {self.last_words()}")
 
     def ended(self) -> bool:
         """Whether the command has ended by itself."""

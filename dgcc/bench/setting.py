@@ -11,12 +11,13 @@ class BenchFailed(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """directory: private, removed at the end. repeats: samples of each figure. quick: the short form is wanted.
+    """directory: private, removed at the end. repeats: samples of each figure. say: prints one line of progress.
 
-    say: prints one line of progress.
+    quick, long: fewer workloads are wanted, or all of them in full.
     """
 
     directory: Path
     repeats: int
     quick: bool
     say: Callable[[str], None]
+    long: bool = False

@@ -16,8 +16,9 @@ from dgcc.corba import bench
 from dgcc.trust import guard, tls
 from dgcc.trust.authority import Authority
 
-_TURNS = 3
-_TRANSPORTS = ("tcp", "tls", "unix")
+TURNS = 3
+_TURN_S = 300.0
+TRANSPORTS = ("tcp", "tls", "unix")
 
 
 def _command(role: str, transport: str, directory: Path) -> list[str]:
@@ -29,6 +30,24 @@ def _endpoint(role: str, transport: str, directory: Path) -> str:
         tls.use(directory / "both", "bench", guard.served_by())
         return "giop:ssl:127.0.0.1:"
     return f"giop:unix:{directory / role}" if transport == "unix" else bench.LOOPBACK
+
+
+def measure() -> dict[str, dict[str, list[float]]]:
+    """The best of each turn, by figure (of dgcc.corba.bench) and transport; transports take turns."""
+    found: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory(prefix="dgcc-bench-") as name:
+        directory = Path(name)
+        authority = Authority(directory / "ca")
+        authority.make()
+        authority.issue("both", [tls.MASTER, tls.SLAVE], directory / "both")
+        for _ in range(TURNS):
+            for transport in TRANSPORTS:
+                done = subprocess.run(
+                    _command("measure", transport, directory), capture_output=True, check=True, timeout=_TURN_S
+                )
+                for figure, value in json.loads(done.stdout).items():
+                    found.setdefault(figure, {}).setdefault(transport, []).append(value["best"])
+    return found
 
 
 def main() -> int:
@@ -44,22 +63,11 @@ def main() -> int:
         else:
             print(json.dumps(bench.measure(endpoint, _command("serve", transport, directory))))
         return 0
-    found: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(prefix="dgcc-bench-") as name:
-        directory = Path(name)
-        authority = Authority(directory / "ca")
-        authority.make()
-        authority.issue("both", [tls.MASTER, tls.SLAVE], directory / "both")
-        for _ in range(_TURNS):
-            for transport in _TRANSPORTS:
-                done = subprocess.run(_command("measure", transport, directory), capture_output=True, check=True)
-                for figure, value in json.loads(done.stdout).items():
-                    known = found.setdefault(figure, {}).get(transport)
-                    better = max if figure.startswith("1 MiB") else min
-                    found[figure][transport] = better(value["best"], known) if known else value["best"]
-    print(f"{'the best of ' + str(_TURNS) + ' turns':32}" + "".join(f"{transport:>9}" for transport in _TRANSPORTS))
-    for figure, unit, *_ in bench.BARS:
-        print(f"{figure:32}" + "".join(f"{found[figure][transport]:9.2f}" for transport in _TRANSPORTS) + f" {unit}")
+    found = measure()
+    print(f"{'the best of ' + str(TURNS) + ' turns':32}" + "".join(f"{transport:>9}" for transport in TRANSPORTS))
+    for figure, unit, _, more in bench.BARS:
+        best = {transport: max(values) if more else min(values) for transport, values in found[figure].items()}
+        print(f"{figure:32}" + "".join(f"{best[transport]:9.2f}" for transport in TRANSPORTS) + f" {unit}")
     return 0
 
 

@@ -103,6 +103,20 @@ class Farm(ABC):
         self._open.close()
 
 
+def started(
+    kinds: Sequence[type[Farm]], site: Callable[[str], Site], slots: int, stack: ExitStack
+) -> tuple[dict[str, Farm], dict[str, str]]:
+    """Start a farm of each kind until `stack` closes: those that run, and why the others do not, by name."""
+    farms: dict[str, Farm] = {}
+    failed: dict[str, str] = {}
+    for kind in kinds:
+        try:
+            farms[kind.name] = stack.enter_context(kind(site(kind.name), slots))
+        except BenchFailed as error:
+            failed[kind.name] = str(error)
+    return farms, failed
+
+
 def _spent(daemons: list[Tree]) -> float:
     return sum(daemon.cpu_s() for daemon in daemons)
 

@@ -8,6 +8,7 @@ from dgcc.bench.setting import BenchFailed
 from dgcc.bench.site import first_in_path, free_port
 
 _LINKS = "/usr/lib/distcc"
+_PUMPABLE = Path(__file__).with_name("pumpable")
 _DEGRADED = "preprocessing locally"
 
 
@@ -55,6 +56,10 @@ class Pump(Distcc):
     name = "pump"
     needs = ("distcc", "distccd", "distcc-pump")
     _options = ",cpp,lzo"
+
+    def environment(self) -> dict[str, str]:
+        """With what Debian 12's include server needs to work at all."""
+        return {**super().environment(), "PYTHONPATH": str(_PUMPABLE)}
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """pump starts an include server for each build, and ends it. It puts /usr/bin before our links in PATH."""
