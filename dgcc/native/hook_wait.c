@@ -9,7 +9,9 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -59,14 +61,29 @@ static uint32_t bounded(uint64_t value)
     return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
 
+/* The most memory that this process has had since it became this program, KiB; 0 if that is not known. Source: proc(5).
+ * (ru_maxrss would tell what whoever started it had.) */
+static uint64_t own_peak(void)
+{
+    char text[4096];
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[got > 0 ? got : 0] = 0;
+    const char *at = strstr(text, "\nVmHWM:");
+    return at ? strtoull(at + strlen("\nVmHWM:"), NULL, 10) : 0;
+}
+
 static void report_usage(pid_t pid, const struct rusage *usage)
 {
     uint64_t cpu = milliseconds(usage->ru_utime) + milliseconds(usage->ru_stime);
     uint64_t memory = (uint64_t)usage->ru_maxrss;
-    struct rusage own;
+    int error = errno;
     /* A child that was started by vfork begins with the driver's own memory, and Linux counts that as its own. */
-    if (memory >= WORTH_KIB && getrusage(RUSAGE_SELF, &own) == 0 && memory <= (uint64_t)own.ru_maxrss)
+    if (memory >= WORTH_KIB && memory <= own_peak())
         memory = 0;
+    errno = error;
     if (cpu < WORTH_MS && memory < WORTH_KIB)
         return;
     unsigned char frame[WIRE_HEADER + 14], *at = wire_header(frame, 14, WIRE_USAGE);
