@@ -174,8 +174,8 @@ def test_a_home_directory_may_be_the_project(shared_directory: Path):
     environment.pop("XDG_CACHE_HOME", None)
     for _ in range(2):
         built = subprocess.run(
-            [*user, str(BIN / "dgcc-master"), "-B", "--local-slave", "1"], cwd=shared_directory, capture_output=True,
-            text=True, env=environment, timeout=120, check=False,
+            [*user, str(BIN / "dgcc-master"), "-B", "--local-slave", "1", "--home-first", "0"], cwd=shared_directory,
+            capture_output=True, text=True, env=environment, timeout=120, check=False,
         )  # fmt: skip
         assert built.returncode == 0 and "2 remote" in built.stderr, built.stderr
     assert list(shared_directory.glob(".cache/dgcc/slave/*/mirrors/*/tree/a.c"))
