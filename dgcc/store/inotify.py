@@ -9,6 +9,12 @@ DELETE_SELF, MOVE_SELF = 0x400, 0x800
 UNMOUNT, Q_OVERFLOW, IGNORED = 0x2000, 0x4000, 0x8000
 ONLYDIR, DONT_FOLLOW, ISDIR = 0x1000000, 0x2000000, 0x40000000
 
+CHANGES = (
+    MODIFY | CLOSE_WRITE | CREATE | DELETE | MOVED_FROM | MOVED_TO | ATTRIB | DELETE_SELF | MOVE_SELF
+    | ONLYDIR | DONT_FOLLOW
+)  # fmt: skip
+"""Whatever happens in a directory, and to it."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

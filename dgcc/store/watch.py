@@ -21,19 +21,6 @@ _MODIFY = inotify.MODIFY
 _CREATE, _MOVED_TO = inotify.CREATE, inotify.MOVED_TO
 _MOVED_FROM, _ISDIR = inotify.MOVED_FROM, inotify.ISDIR
 _IGNORED, _OVERFLOW = inotify.IGNORED, inotify.Q_OVERFLOW
-_MASK = (
-    inotify.MODIFY
-    | inotify.CLOSE_WRITE
-    | inotify.CREATE
-    | inotify.DELETE
-    | inotify.MOVED_FROM
-    | inotify.MOVED_TO
-    | inotify.ATTRIB
-    | inotify.DELETE_SELF
-    | inotify.MOVE_SELF
-    | inotify.ONLYDIR
-    | inotify.DONT_FOLLOW
-)
 _MANY = 100_000  # directories; counting more would take longer than anybody waits for an error
 _HEADER = struct.Struct("iIII")
 # The machine's limit for each user, and that of the user namespace we are in.
@@ -80,7 +67,7 @@ class Watch:
         Raises WatchError at the limit of watches, OSError if there is no such directory or it cannot be read.
         """
         try:
-            descriptor = self._inotify.add_watch(directory, _MASK)
+            descriptor = self._inotify.add_watch(directory, inotify.CHANGES)
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise self._limit_reached() from error

@@ -4,23 +4,20 @@ An answer is one small JSON file in the user's cache. It is believed while all f
 its directories are there, and nothing has appeared where there was nothing.
 """
 
-import hashlib
 import json
 import logging
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from dgcc.master.environment.parts import Parts
-from dgcc.store.cache import KEEP_S
+from dgcc.master.environment.shelf import Shelf
 from dgcc.store.digests import stamp_of
 
 log = logging.getLogger(__name__)
 
 _FORMAT = "dgcc-answer-2"
-_DAY_S = 24 * 3600
 
 
 class Answers:
@@ -30,12 +27,11 @@ class Answers:
     """
 
     def __init__(self, place: Path, clock: Callable[[], float] = time.time) -> None:
-        self._place = place
-        self._clock = clock
+        self._shelf = Shelf(place, ".json", clock)
 
     def load(self, question: Iterable[bytes]) -> Parts | None:
         """The parts remembered for `question`, if the system is still such that they are right."""
-        file = self._file(question)
+        file = self._shelf.file(question)
         try:
             form, stamps, trees, absent, replaced = json.loads(file.read_bytes())
             if form != _FORMAT:
@@ -46,8 +42,7 @@ class Answers:
             parts = Parts(_paths(stamps), _paths(trees), _paths(absent), _paths(replaced))
             if not all(map(os.path.isdir, parts.trees)) or any(map(os.path.lexists, parts.absent)):
                 return None
-            if self._clock() - file.stat().st_mtime > _DAY_S:
-                os.utime(file)
+            self._shelf.used(file)
             return parts
         except FileNotFoundError:
             return None
@@ -61,23 +56,10 @@ class Answers:
             # latin-1 gives every byte a character, so any path survives JSON.
             stamps = {path.decode("latin-1"): stamp_of(os.stat(path)) for path in parts.files}
             rest = [[path.decode("latin-1") for path in sorted(s)] for s in (parts.trees, parts.absent, parts.replaced)]
-            self._place.mkdir(parents=True, exist_ok=True)
-            file = self._file(question)
-            temp = file.with_name(f"{file.name}.{os.getpid()}")
-            temp.write_text(json.dumps([_FORMAT, stamps, *rest], separators=(",", ":")))
-            os.replace(temp, file)
-            for old in self._place.iterdir():
-                with suppress(OSError):
-                    if self._clock() - old.stat().st_mtime > KEEP_S:
-                        old.unlink()
+            text = json.dumps([_FORMAT, stamps, *rest], separators=(",", ":"))
+            self._shelf.put(self._shelf.file(question), text.encode())
         except OSError as error:
-            log.info("an answer cannot be remembered in %s: %s", self._place, error)
-
-    def _file(self, question: Iterable[bytes]) -> Path:
-        state = hashlib.sha256()
-        for field in question:
-            state.update(b"%d:" % len(field) + field)
-        return self._place / f"{state.hexdigest()[:32]}.json"
+            log.info("an answer cannot be remembered: %s", error)
 
 
 def _paths(names: Iterable[str]) -> frozenset[bytes]:

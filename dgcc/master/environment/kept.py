@@ -11,15 +11,14 @@ import marshal
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dgcc.master.environment.closure import Closure
 from dgcc.master.environment.environment import Environment
+from dgcc.master.environment.shelf import Shelf
 from dgcc.master.environment.watching import Watching
-from dgcc.store.cache import KEEP_S
 from dgcc.store.digests import TICK_NS, Stamp
 from dgcc.store.entry import Entry, Kind
 from dgcc.store.looks import look, look_again, newest, stamps
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 
 _MAGIC = b"dgcc-environment-1\n"
 _DIGEST = hashlib.sha256().digest_size
-_DAY_S = 24 * 3600
 Shim = tuple[int, bytes]
 Learn = Callable[[bytes, Stamp, bytes], None]
 
@@ -70,8 +68,7 @@ class KeptEnvironments:
     """
 
     def __init__(self, place: Path, clock: Callable[[], float] = time.time) -> None:
-        self._place = place
-        self._clock = clock
+        self._shelf = Shelf(place, "", clock)
 
     def load(
         self, question: Iterable[bytes], shim: Shim, watching: Watching, learn: Learn
@@ -81,7 +78,7 @@ class KeptEnvironments:
         shim: size and digest of what stands in for ccache and its like. learn(path below "/", stamp, digest) is told
         of each file when somebody wants the entries.
         """
-        file = self._file(question)
+        file = self._shelf.file(question)
         try:
             text = file.read_bytes()
             body = memoryview(text)[len(_MAGIC) + _DIGEST :]
@@ -95,8 +92,7 @@ class KeptEnvironments:
             kept.watch(watching)
             if not kept.unchanged():
                 return None
-            if self._clock() - file.stat().st_mtime > _DAY_S:
-                os.utime(file)
+            self._shelf.used(file)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, EOFError) as error:
@@ -115,24 +111,10 @@ class KeptEnvironments:
             os.geteuid(), shim, environment.key, tuple(environment.complete), marshal.dumps(rows),
             kept.count, kept.paths, kept.records, kept.ways, kept.named, kept.whole,
         ))  # fmt: skip
-        file = self._file(question)
-        temp = file.with_name(f"{file.name}.{os.getpid()}")
         try:
-            self._place.mkdir(parents=True, exist_ok=True)
-            temp.write_bytes(_MAGIC + hashlib.sha256(body).digest() + body)
-            os.replace(temp, file)
-            for old in self._place.iterdir():
-                with suppress(OSError):
-                    if self._clock() - old.stat().st_mtime > KEEP_S:
-                        old.unlink()
+            self._shelf.put(self._shelf.file(question), _MAGIC + hashlib.sha256(body).digest() + body)
         except OSError as error:
-            log.info("an environment cannot be kept in %s: %s", self._place, error)
-
-    def _file(self, question: Iterable[bytes]) -> Path:
-        state = hashlib.sha256()
-        for field in question:
-            state.update(b"%d:" % len(field) + field)
-        return self._place / state.hexdigest()[:32]
+            log.info("an environment cannot be kept: %s", error)
 
 
 def _kept(closure: Closure) -> Kept:

@@ -18,19 +18,6 @@ log = logging.getLogger(__name__)
 
 _IGNORED, _OVERFLOW = inotify.IGNORED, inotify.Q_OVERFLOW
 _OWN = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.UNMOUNT
-_MASK = (
-    inotify.MODIFY
-    | inotify.CLOSE_WRITE
-    | inotify.CREATE
-    | inotify.DELETE
-    | inotify.MOVED_FROM
-    | inotify.MOVED_TO
-    | inotify.ATTRIB
-    | inotify.DELETE_SELF
-    | inotify.MOVE_SELF
-    | inotify.ONLYDIR
-    | inotify.DONT_FOLLOW
-)
 _HEADER = struct.Struct("iIII")
 
 
@@ -80,7 +67,7 @@ class Watching:
                 return
             try:
                 # Also where there is a watch by this name: another directory may have been moved here since.
-                descriptor = self._inotify.add_watch(directory, _MASK)
+                descriptor = self._inotify.add_watch(directory, inotify.CHANGES)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.ENOMEM):
                     self._give_up(error)
