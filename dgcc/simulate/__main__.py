@@ -42,7 +42,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--prefetch", type=int, default=1, metavar="N",
                    help="jobs that wait on a slave besides those that run (default: 1)")
     p.add_argument("--cpu", action="store_true",
-                   help="remote jobs take their CPU time, as on a quiet host: for recordings of busy ones")
+                   help="jobs take their CPU time, as on a quiet host: for recordings of busy ones; local ones"
+                   " as much less as remote ones")
     p.add_argument("--latency", type=float, default=1.0, metavar="MS", help="one way (default: 1)")
     p.add_argument("--bandwidth", type=float, default=100.0, metavar="MB/s",
                    help="of the master's link, each way; 0: no limit (default: 100)")

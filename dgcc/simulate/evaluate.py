@@ -107,7 +107,7 @@ def main() -> int:
     """Run the command line; returns the exit code."""
     p = argparse.ArgumentParser(prog="python -m dgcc.simulate.evaluate", description="Tables of many simulations.")
     p.add_argument("recordings", type=Path, nargs="+", metavar="RECORDING")
-    p.add_argument("--cpu", action="store_true", help="remote jobs take their CPU time")
+    p.add_argument("--cpu", action="store_true", help="jobs take their CPU time, as in dgcc.simulate")
     p.add_argument("--table", choices=tuple(_TABLES), action="append", help="only this one; repeatable")
     args = p.parse_args()
     for path in args.recordings:

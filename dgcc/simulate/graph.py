@@ -30,7 +30,11 @@ class Graph:
 
 
 def graph_of(recording: Recording, by_cpu: bool = False) -> Graph:
-    """Make the graph of a recording. `by_cpu`: remote jobs take their CPU time, if known, as on a quiet host."""
+    """Make the graph of a recording.
+
+    `by_cpu`: jobs take what they would on a quiet host. That is the CPU time where it is known; all others are held
+    up by as much as those, taken together.
+    """
     jobs = recording.jobs
     place = {job.id: number for number, job in enumerate(jobs)}
     awaited = tuple(tuple(place[need] for need in job.prerequisites) for job in jobs)
@@ -56,7 +60,15 @@ def graph_of(recording: Recording, by_cpu: bool = False) -> Graph:
                 follows[line] = number
     walks = tuple((over, _walk(members, awaited)) for (over, _), members in makes.items())
     return Graph(jobs, awaited, tuple(map(tuple, awaiting)), above, tuple(below), follows, walks,
-                 tuple(job.cpu_s if by_cpu and job.cpu_s else job.wall_s for job in jobs))  # fmt: skip
+                 _seconds(jobs, by_cpu))  # fmt: skip
+
+
+def _seconds(jobs: tuple[RecordedJob, ...], by_cpu: bool) -> tuple[float, ...]:
+    known = [job for job in jobs if by_cpu and job.cpu_s and job.wall_s]
+    if not known:
+        return tuple(job.wall_s for job in jobs)
+    quiet = min(1.0, sum(job.cpu_s for job in known) / sum(job.wall_s for job in known))
+    return tuple(job.cpu_s or job.wall_s * quiet for job in jobs)
 
 
 def _walk(members: list[int], awaited: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:

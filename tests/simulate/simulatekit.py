@@ -6,6 +6,8 @@ from pathlib import Path
 from dgcc.master.recording import RecordedJob, Recording
 from dgcc.simulate.graph import Graph, graph_of
 
+# leveldb 1.23 (CMake, Release, without tests) and busybox 1.35.0 (defconfig), each by `dgcc-master --record` on a farm
+# of one with two slots, on a busy machine: so they are replayed by CPU time. deep: `dgcc.simulate.deep --jobs 1500`.
 RECORDINGS = Path(__file__).with_name("recordings")
 _BLANK = RecordedJob(1, "/p", "t", "CC", True, (), 0, 0, 0, "", 1.0, 1.0, 0, 0, 0)
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ class RealMake:
             recipe = "".join(f"\t@echo {target}.{n} >> log; read x < {target}.{n}\n" for n in range(lines))
             rules.append(f"{target}: {' '.join(TREE.get(target, ()))}\n{recipe}")
         (directory / "Makefile").write_text(f"goal: all\n.PHONY: {' '.join((*LEAVES, *TREE))}\n" + "".join(rules))
-        self.process = subprocess.Popen(["make", f"-j{jobs}", "-s"], cwd=directory)
+        self.process = subprocess.Popen(["make", f"-j{jobs}", "-s"], cwd=directory, start_new_session=True)
 
     def begun(self, count: int) -> list[str]:
         """Wait until so many recipe lines have begun, and return all that have."""
@@ -63,7 +64,7 @@ def real_make(directory: Path, jobs: int) -> Iterator[RealMake]:
         yield made
     finally:
         if made.process.poll() is None:
-            made.process.kill()
+            os.killpg(made.process.pid, signal.SIGKILL)  # its recipes as well, which would wait for ever
         made.process.wait()
 
 
