@@ -38,14 +38,14 @@ class Slave:
 
     host = "somewhere"
 
-    def __init__(self, top: Path, *systems: Path, limits: Limits | None = None) -> None:
+    def __init__(self, top: Path, *systems: Path, limits: Limits | None = None, niceness: int = 0) -> None:
         self.source = Given(*systems, page=1000)
         self.needs = [Need(key) for key in self.source.keys]
         self._top = top
         self._blobs = BlobStore(top / "blobs", 1 << 30)
         self._mirrors: dict[bytes, Mirror] = {}
         pool = EnvironmentPool(top / "environments", OWNER, 1 << 30, host=os.fsencode(top / "none"))
-        self._runner = Runner(top / "jobs", OWNER, pool, limits or host_limits(2))
+        self._runner = Runner(top / "jobs", OWNER, pool, limits or host_limits(2), niceness)
 
     def layer(self, root: bytes, content: Path, withheld: Sequence[bytes] = ()) -> None:
         """Have a layer at `root` with what is in the directory `content`; some files of it are withheld."""

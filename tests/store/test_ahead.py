@@ -37,15 +37,13 @@ class Far:
 
 def test_a_long_way_is_paid_for_a_few_times_only():
     far = Far(0.05)
-    began = time.monotonic()
     assert list(ahead(far.calls(33))) == list(range(33))
-    assert far.most == MOST
-    assert time.monotonic() - began < 33 * 0.05 / 2
+    assert MOST // 2 < far.most <= MOST
 
 
 def test_a_short_way_is_gone_alone():
     near = Far(0.0)
-    assert list(ahead(near.calls(200))) == list(range(200)) and near.most == 1
+    assert list(ahead(near.calls(200), lambda: 0.0)) == list(range(200)) and near.most == 1
 
 
 def test_a_narrow_way_is_not_crowded():
