@@ -63,16 +63,16 @@ def _measure(tree: Tree, setting: Setting, site: Sites) -> dict[str, _Samples]:
         for name, why in failed.items():
             found[name].failed = why
         for turn in range(setting.repeats + 1):  # the first warms up
-            for name, farm in farms.items():
+            for name, farm in list(farms.items()):
                 samples = found[name]
-                if samples.failed:
-                    continue
                 try:
                     if turn:
                         _one(farm, tree, samples)
                     else:
                         samples.first_build.append(_all(farm, tree) * 1000)
                 except BenchFailed as error:
+                    if samples.failed:  # once may be chance; a second time is enough
+                        del farms[name]
                     samples.failed = f"{name}: {error}"
                     setting.say(f"{tree.name}: {samples.failed}")
             if turn:
@@ -113,7 +113,7 @@ def _table(tree: Tree, found: dict[str, _Samples]) -> Table:
             "each compile": each[name],
             "each more": Figure("ms", tuple(samples.each_more)),
             "start-up": Figure("ms", tuple(samples.startup)),
-            "first build": Figure("ms", tuple(samples.first_build)),
+            "first build": Figure("ms", tuple(samples.first_build)) if samples.first_build else "failed",
             "remote": f"{samples.remote} of {tree.compiles}" + (f"; {samples.failed}" if samples.failed else ""),
         }
         if name != Dgcc.name and Dgcc.name in each:
