@@ -14,7 +14,7 @@ _FARMS = ((64, 4, 95.0), (256, 16, 93.0), (1_024, 64, 85.0))
 _COUNTS = (2_000, 10_000)
 _JOBS_PER_SLOT = 16
 _RATE = 300.0  # jobs a second, where what a job costs is compared: the same for all sizes
-_WAITING = 512  # make's -j beyond the slots, at least; so many clients wait
+_WAITING = (512, 2_048)  # make's -j beyond the slots, at least and at most: so many clients wait
 _SEED = 1
 _SECONDS = 900.0
 #: Seconds that the 39 compiles of leveldb 1.23 took on a slave, from a recording of a busy machine.
@@ -53,10 +53,10 @@ def _use(setting: Setting, farms: Sequence[tuple[int, int, float]]) -> Table:
         "Use of many slots",
         "Simulated slaves in one process; recipes `sleep SECONDS` that await nothing, as long as leveldb's compiles "
         f"(median {sorted(LEVELDB_S)[len(LEVELDB_S) // 2]:.1f} s, longest {max(LEVELDB_S):.1f} s), in random order; "
-        f"make has `-j` {_WAITING} over the slots, or twice the slots. Use is the time that jobs were to take, of all "
-        "slots' time from the first job's start to the last one's end. In the first build nobody knows how long a job "
-        "takes; later the longest go first. Make, its clients, the master and the slaves share this machine; CPU is "
-        "that of each job.",
+        f"make has `-j` five times the slots, but {_WAITING[0]} to {_WAITING[1]} over them. Use is the time that jobs "
+        "were to take, of all slots' time from the first job's start to the last one's end. In the first build nobody "
+        "knows how long a job takes; later the longest of those that make has released go first. Make, its clients, "
+        "the master and the slaves share this machine; CPU is that of each job.",
         "slots", ("slaves", "jobs", "first build", "later", "master", "make and clients", "slaves'", "memory"),
         tuple(rows), tuple(bars),
     )  # fmt: skip
@@ -88,7 +88,8 @@ def _cost(setting: Setting, farms: Sequence[tuple[int, int, float]], counts: Seq
 
 
 def _window(slots: int) -> str:
-    return f"-j{slots + max(slots, _WAITING)}"
+    """What waits should be more than the longest job takes: so it is never alone at the end."""
+    return f"-j{slots + min(max(4 * slots, _WAITING[0]), _WAITING[1])}"
 
 
 def _costs(found: Sequence[Dispatched]) -> dict[str, Figure | str]:
