@@ -325,7 +325,7 @@ class Overseer:
                 continue
             slow = want.expected_s and self._delays(member, want, now)
             return None if slow and self._hosts.sooner_elsewhere(member, want, before, now) else member
-        if self._hosts.any_open:
+        if self._hosts.any_open or self._path_binds():
             return None  # it cannot go where there are slots; another may
         for tried, member in enumerate(self._hosts.roomy()):
             if tried == _LOOKED_AT:
@@ -334,10 +334,21 @@ class Overseer:
                 return member
         return None
 
+    def _path_binds(self) -> bool:
+        """Whether the most urgent waiting job's path tells when the build ends, more than all the work that is left.
+
+        Then nothing is sent ahead: it would stand before that job, or that job behind another, while a slot opens.
+        """
+        head = self._jobs[self._jobs.first()].want
+        return bool(head.expected_s) and head.priority > self._work_left_s
+
+    @property
+    def _work_left_s(self) -> float:
+        return (self._jobs.ready_s + self.ahead_s) / max(self._hosts.capacity, 1e-9)
+
     def _delays(self, member: Member, want: Want, now: float) -> bool:
         """Whether the build should last longer if the job went to this host, for all that is known of the rest."""
-        capacity = max(self._hosts.capacity, 1e-9)
-        rest = max(self._hosts.last_path(now), (self._jobs.ready_s + self.ahead_s) / capacity)
+        rest = max(self._hosts.last_path(now), self._work_left_s)
         return want.priority - want.expected_s + want.expected_s / member.speed > rest
 
     def _place(self, job: int, member: Member, now: float, second: bool = False) -> Send:

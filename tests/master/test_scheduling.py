@@ -209,3 +209,13 @@ def _events(slaves: int, jobs: int) -> int:
 
 def test_the_cost_of_a_job_does_not_grow_with_the_farm_or_the_queue():
     assert _events(slaves=256, jobs=8000) < 1.5 * _events(slaves=16, jobs=500)
+
+
+def test_nothing_is_sent_ahead_while_the_path_tells_when_the_build_ends():
+    overseer = farm(*plain(1), prefetch=1)
+    overseer.ready(1, 0.0, job(1, 9))
+    assert overseer.ready(2, 0.0, job(1, 8)) == [], "9 s of path, and 1 s of work: it would only stand before others"
+    assert overseer.ready(3, 0.0, job(1, 7)) == []
+    assert overseer.done(1, 1, 1.0) == [Send(2, 1)]
+    overseer.ahead_s = 100.0
+    assert overseer.tick(1.0) == [Send(3, 1)], "now the work that is left tells it"
