@@ -17,6 +17,7 @@ LONGEST_REST_S = 60.0
 MEMORY_SHARE = 0.9
 """Of the memory that a host has for jobs, so much is given to what they are expected to need."""
 
+_FADING = 0.8  # weight of what a host's earlier jobs have told of its speed, with each new one
 _CLASSES = 8.0  # speed classes for each factor of e: hosts that differ by less than 12 % are equally fast
 
 
@@ -43,6 +44,8 @@ class Member:
     order: int  # in which they joined
     share: int  # slots that this master may fill now
     speed: float
+    expected_s: float = 0.0  # of what has ended there, the last of it most, and
+    taken_s: float = 0.0  # how long that took
     others_memory: int = 0  # bytes that are taken there by what is not ours
     jobs: dict[int, Held] = field(default_factory=dict)  # in order of sending
     running: int = 0  # of them; the rest waits
@@ -90,6 +93,7 @@ class Hosts:
         self._ends: dict[int, Ranking[tuple[int, int]]] = {}  # by speed class: expected ends of (job, host)
         self._paths: Ranking[tuple[int, int]] = Ranking()  # (job, host) by when all that awaits it should have ended
         self.waiting: Ranking[tuple[int, int]] = Ranking()  # (job, host) that wait on a host, most urgent first
+        self.fastest = 1.0  # speed of the fastest host that can be used
         self.capacity = 0.0  # slots, each counted by its speed, of hosts that can be used
         self.most_memory = 0.0  # bytes that one host can give to jobs, others left out; infinite if one is not known
 
@@ -211,6 +215,14 @@ class Hosts:
         self._rank(member)
         self._count()
 
+    def measure(self, member: Member, expected_s: float, taken_s: float) -> None:
+        """A job has ended there that was expected to take `expected_s` on a host of speed 1, and took `taken_s`."""
+        if not member.taken_s:
+            member.expected_s, member.taken_s = member.speed, 1.0  # what was known before counts as one second
+        member.expected_s = _FADING * member.expected_s + expected_s
+        member.taken_s = _FADING * member.taken_s + taken_s
+        self.set_speed(member, member.expected_s / member.taken_s)
+
     def rest(self, member: Member, why: str, now: float) -> None:
         """A host has failed: it rests for a time that doubles with each failure in a row, and is then on trial."""
         member.trouble = why
@@ -258,8 +270,9 @@ class Hosts:
             self._room.drop(number)
 
     def _count(self) -> None:
-        able = (m for m in self._members.values() if m.number not in self._resting)
+        able = [m for m in self._members.values() if m.number not in self._resting]
         self.capacity = sum(m.share * m.speed for m in able)
+        self.fastest = max((m.speed for m in able if m.share), default=1.0)
         sizes = (MEMORY_SHARE * m.host.memory if m.host.memory else math.inf for m in self._members.values())
         self.most_memory = max(sizes, default=math.inf)
 

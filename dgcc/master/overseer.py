@@ -159,13 +159,18 @@ class Overseer:
             return []
         return [*self._forget(job, now), *self._match(now)]
 
-    def done(self, slave: int, job: int, now: float) -> list[Action] | None:
-        """The slave has run the job to its end. None: the slave was not running this job, so ignore its result."""
+    def done(self, slave: int, job: int, now: float, taken_s: float = 0.0) -> list[Action] | None:
+        """The slave has run the job to its end. None: the slave was not running this job, so ignore its result.
+
+        `taken_s`: how long the command itself ran there, from which the host's speed is learned; 0: not known.
+        """
         held = self._take_back(slave, job, now)
         if held is None:
             return None
         member = self._hosts[slave]
         self._hosts.well(member)
+        if taken_s and held.want.expected_s:
+            self._hosts.measure(member, held.want.expected_s, taken_s)
         if held.began is not None:
             self._longest_s = max(self._longest_s, (now - held.began) * member.speed)
         return [*self._forget(job, now), *self._match(now)]
@@ -359,7 +364,7 @@ class Overseer:
         self._sent.append((now, job, member.number))
         self._late.drop(job)
         if known.want.repeatable and not second:
-            self._late.put(job, self._late_at(known.want, member, now))
+            self._late.put(job, self._late_at(known.want, now))
         self.second_runs += second
         return Send(job, member.number, second)
 
@@ -379,9 +384,9 @@ class Overseer:
                 break
         return actions
 
-    def _late_at(self, want: Want, member: Member, began: float) -> float:
-        """When a job is far beyond its expectation; where there is none, beyond all that has ended so far."""
-        expected = (want.expected_s or self._longest_s) / member.speed
+    def _late_at(self, want: Want, began: float) -> float:
+        """When a job is far beyond what the fastest host should take; not known: beyond all that has ended so far."""
+        expected = (want.expected_s or self._longest_s) / self._hosts.fastest
         return began + max(LATE_FACTOR * expected, expected + LATE_S)
 
     def _run_again(self, now: float) -> list[Action]:
@@ -393,7 +398,7 @@ class Overseer:
             known = self._jobs[job]
             first = self._hosts[known.slaves[0]]
             began = first.jobs[job].began
-            late = now + LATE_S if began is None else self._late_at(known.want, first, began)
+            late = now + LATE_S if began is None else self._late_at(known.want, began)
             if began is None or late > now:
                 self._late.put(job, late)  # it had to wait for its slot
                 continue

@@ -377,4 +377,4 @@ class Shipping:
             return
         link.tally.jobs += 1
         self._recipes.finish(job, result)
-        self.perform(self._overseer.done(lease, result.id, time.monotonic()))
+        self.perform(self._overseer.done(lease, result.id, time.monotonic(), result.wall_s))

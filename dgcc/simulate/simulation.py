@@ -127,7 +127,7 @@ class _Simulation:
             self._ended(above)
 
     def _on_result(self, slave: int, job: int, wall_s: float) -> None:
-        if self._tell(self._overseer.done, slave, job):
+        if self._tell(self._overseer.done, slave, job, taken_s=wall_s):
             self._ended(job)
 
     # ---- the Overseer ----------------------------------------------------------------------------------------

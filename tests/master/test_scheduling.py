@@ -219,3 +219,19 @@ def test_nothing_is_sent_ahead_while_the_path_tells_when_the_build_ends():
     assert overseer.done(1, 1, 1.0) == [Send(2, 1)]
     overseer.ahead_s = 100.0
     assert overseer.tick(1.0) == [Send(3, 1)], "now the work that is left tells it"
+
+
+def test_a_host_that_proves_slow_is_known_by_its_results():
+    overseer = farm(*plain(2))
+    assert overseer.ready(1, 0.0, job(1)) == [Send(1, 1)]
+    overseer.done(1, 1, 20.0, taken_s=10.0)
+    assert overseer.ready(2, 20.0, job(1)) == [Send(2, 2)]
+
+
+def test_a_job_on_a_host_known_to_be_slow_is_late_by_what_the_fastest_would_take():
+    overseer = farm(Host("fast", 1), Host("slow", 1, speed=0.1))
+    overseer.ahead_s = 1000.0
+    assert [overseer.ready(n, 0.0, job(10))[0].slave for n in (1, 2)] == [1, 2]
+    overseer.ahead_s = 0.0
+    assert overseer.done(1, 1, 10.0, taken_s=10.0) == [] and overseer.wakeup(10.0) == 20.0
+    assert overseer.tick(20.1) == [Send(2, 1, second=True)]
