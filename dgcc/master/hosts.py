@@ -18,6 +18,7 @@ MEMORY_SHARE = 0.9
 """Of the memory that a host has for jobs, so much is given to what they are expected to need."""
 
 _FADING = 0.8  # weight of what a host's earlier jobs have told of its speed, with each new one
+_MOST_APART = 50.0  # no host is believed to be so many times as fast, or slow, as the reference
 _CLASSES = 8.0  # speed classes for each factor of e: hosts that differ by less than 12 % are equally fast
 
 
@@ -221,7 +222,8 @@ class Hosts:
             member.expected_s, member.taken_s = member.speed, 1.0  # what was known before counts as one second
         member.expected_s = _FADING * member.expected_s + expected_s
         member.taken_s = _FADING * member.taken_s + taken_s
-        self.set_speed(member, member.expected_s / member.taken_s)
+        speed = member.expected_s / member.taken_s
+        self.set_speed(member, min(max(speed, 1 / _MOST_APART), _MOST_APART))
 
     def rest(self, member: Member, why: str, now: float) -> None:
         """A host has failed: it rests for a time that doubles with each failure in a row, and is then on trial."""
