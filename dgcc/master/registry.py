@@ -35,6 +35,7 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)  # by kind, see failures.py
     trouble: str = ""  # the last of them that was the slave's
     slots: int = 0
+    overtaken: int = 0  # jobs that were run a second time elsewhere, and ended there first
 
     def add(self, failure: Failure) -> None:
         """Count a failure."""

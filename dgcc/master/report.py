@@ -84,7 +84,7 @@ class Report:
                 "fallbacks": [{"target": f.target, "reason": f.reason} for f in self.fallbacks],
                 "slaves": {
                     name: {"jobs": t.jobs, "cpu_s": round(t.cpu_s, 3), "lost": t.lost, "losses": t.losses,
-                           "failures": dict(t.failures)}
+                           "overtaken": t.overtaken, "failures": dict(t.failures)}
                     for name, t in sorted(self.slaves.items())
                 },
                 "notes": self.notes,
@@ -137,15 +137,16 @@ class Report:
             )
         if self.remote >= _MANY and self.wall_s >= _LONG_S:
             lines += self._retrospect(blocks)
+        overtaken = [f"{name} in {_jobs(t.overtaken)}" for name, t in sorted(self.slaves.items()) if t.overtaken]
+        if overtaken:
+            lines.append(f"overtaken by a second run elsewhere: {_first(overtaken)}")
         lost = [name if t.lost else f"{name} (came back)" for name, t in sorted(self.slaves.items()) if t.losses]
         if lost:
-            more = f" and {len(lost) - _SHOWN_LOST} more" if len(lost) > _SHOWN_LOST else ""
-            lines.append(f"lost: {', '.join(lost[:_SHOWN_LOST])}{more}")
+            lines.append(f"lost: {_first(lost)}")
         for name, tally in sorted(self.slaves.items()):
             if tally.trouble:
                 count = tally.failures.total() - tally.failures["command"]
-                jobs_failed = f"{count} job{'' if count == 1 else 's'}"
-                lines.append(f"trouble: {name} failed {jobs_failed}, the last by: {tally.trouble}")
+                lines.append(f"trouble: {name} failed {_jobs(count)}, the last by: {tally.trouble}")
         for fallback in self.fallbacks[:_SHOWN_FALLBACKS]:
             lines.append(f"fallback: {fallback.target}: {fallback.reason}")
         if len(self.fallbacks) > _SHOWN_FALLBACKS:
@@ -177,6 +178,15 @@ def _shown(took: Took) -> str:
 
 def _all_took(jobs: Iterable[Took]) -> list[dict[str, Any]]:
     return [{"target": each.target, "ran": each.ran, "wall_s": round(each.wall_s, 3)} for each in jobs]
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job{'' if count == 1 else 's'}"
+
+
+def _first(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN_LOST} more" if len(names) > _SHOWN_LOST else ""
+    return ", ".join(names[:_SHOWN_LOST]) + more
 
 
 def _size(count: int) -> str:

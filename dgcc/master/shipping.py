@@ -377,4 +377,9 @@ class Shipping:
             return
         link.tally.jobs += 1
         self._recipes.finish(job, result)
-        self.perform(self._overseer.done(lease, result.id, time.monotonic(), result.wall_s))
+        actions = self._overseer.done(lease, result.id, time.monotonic(), result.wall_s)
+        for action in actions or ():
+            overtaken = self._registry.get(action.slave) if isinstance(action, Withdraw) else None
+            if overtaken is not None and action.job == job.id:
+                overtaken.tally.overtaken += 1
+        self.perform(actions)
