@@ -51,6 +51,7 @@ class Member:
     jobs: dict[int, Held] = field(default_factory=dict)  # in order of sending
     running: int = 0  # of them; the rest waits
     memory: int = 0  # bytes that they are expected to need
+    worth: float = 0.0  # what it adds to the farm's capacity
     failures: int = 0  # in a row; on trial while there are any
     rests_until: float = 0.0
     trouble: str = ""  # the last of them
@@ -94,9 +95,9 @@ class Hosts:
         self._ends: dict[int, Ranking[tuple[int, int]]] = {}  # by speed class: expected ends of (job, host)
         self._paths: Ranking[tuple[int, int]] = Ranking()  # (job, host) by when all that awaits it should have ended
         self.waiting: Ranking[tuple[int, int]] = Ranking()  # (job, host) that wait on a host, most urgent first
-        self.fastest = 1.0  # speed of the fastest host that can be used
+        self._speeds: Ranking[int] = Ranking()  # of hosts that can be used, fastest first
+        self._sizes: Ranking[int] = Ranking()  # by memory, most first; not known is most
         self.capacity = 0.0  # slots, each counted by its speed, of hosts that can be used
-        self.most_memory = 0.0  # bytes that one host can give to jobs, others left out; infinite if one is not known
 
     # ---- who is there ----------------------------------------------------------------------------------------
 
@@ -121,7 +122,8 @@ class Hosts:
         self._joined += 1
         self._members[number] = Member(number, host, self._joined, host.slots, host.speed)
         self._rank(self._members[number])
-        self._count()
+        self._sizes.put(number, -(host.memory or math.inf))
+        self._count(self._members[number])
 
     def leave(self, number: int) -> Member | None:
         """A host has gone; return it with what it held."""
@@ -130,9 +132,9 @@ class Hosts:
             return None
         for job, held in member.jobs.items():
             self._strike(member, job, held)
-        for ranking in (self._open, self._room, self._resting):
+        for ranking in (self._open, self._room, self._resting, self._sizes):
             ranking.drop(number)
-        self._count()
+        self._count(member)
         return member
 
     # ---- what they hold --------------------------------------------------------------------------------------
@@ -200,7 +202,7 @@ class Hosts:
         member.share = slots
         self._promote(member, now)
         self._rank(member)
-        self._count()
+        self._count(member)
 
     def set_speed(self, member: Member, speed: float) -> None:
         """A host has been measured."""
@@ -214,7 +216,7 @@ class Hosts:
             if held.want.expected_s:
                 self._expect(member, job, held)
         self._rank(member)
-        self._count()
+        self._count(member)
 
     def measure(self, member: Member, expected_s: float, taken_s: float) -> None:
         """A job has ended there that was expected to take `expected_s` on a host of speed 1, and took `taken_s`."""
@@ -234,7 +236,7 @@ class Hosts:
         member.rests_until = now + min(LONGEST_REST_S, FIRST_REST_S * 2 ** (member.failures - 1))
         self._resting.put(member.number, member.rests_until)
         self._rank(member)
-        self._count()
+        self._count(member)
 
     def well(self, member: Member) -> None:
         """A job has ended well: the host is on trial no more."""
@@ -244,13 +246,10 @@ class Hosts:
 
     def wake(self, now: float) -> None:
         """End the rests that are over."""
-        woken = False
         while (number := self._resting.first()) is not None and self._members[number].rests_until <= now:
             self._resting.drop(number)
             self._rank(self._members[number])
-            woken = True
-        if woken:
-            self._count()
+            self._count(self._members[number])
 
     @property
     def next_wake(self) -> float | None:
@@ -271,24 +270,37 @@ class Hosts:
         else:
             self._room.drop(number)
 
-    def _count(self) -> None:
-        able = [m for m in self._members.values() if m.number not in self._resting]
-        self.capacity = sum(m.share * m.speed for m in able)
-        self.fastest = max((m.speed for m in able if m.share), default=1.0)
-        sizes = (MEMORY_SHARE * m.host.memory if m.host.memory else math.inf for m in self._members.values())
-        self.most_memory = max(sizes, default=math.inf)
+    def _count(self, member: Member) -> None:
+        usable = member.number in self._members and member.number not in self._resting and member.share > 0
+        worth = member.share * member.speed if usable else 0.0
+        self.capacity += worth - member.worth
+        member.worth = worth
+        if usable:
+            self._speeds.put(member.number, -member.speed)
+        else:
+            self._speeds.drop(member.number)
+
+    @property
+    def fastest(self) -> float:
+        """The speed of the fastest host that can be used."""
+        return -self._speeds.nth(0) if self._speeds else 1.0
+
+    @property
+    def most_memory(self) -> float:
+        """Bytes that one host could give to jobs, others left out; infinite if one is not known."""
+        return MEMORY_SHARE * -self._sizes.nth(0) if self._sizes else math.inf
 
     # ---- who can take a job ----------------------------------------------------------------------------------
 
     @property
     def any_open(self) -> bool:
         """Whether a job could start at once somewhere."""
-        return len(self._open) > 0
+        return bool(self._open)
 
     @property
     def any_room(self) -> bool:
         """Whether a job could be sent anywhere."""
-        return len(self._open) + len(self._room) > 0
+        return bool(self._open or self._room)
 
     def open(self) -> Iterator[Member]:
         """Hosts on which a job would start at once: fastest first, then those with most open slots."""

@@ -74,7 +74,7 @@ class PendingJobs:
     @property
     def any_ready(self) -> bool:
         """Whether any job is ready."""
-        return len(self._ready) > 0
+        return bool(self._ready)
 
     def first(self) -> int:
         """The ready job that is to go first; there must be one."""

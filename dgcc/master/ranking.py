@@ -51,5 +51,8 @@ class Ranking(Generic[T]):
     def __contains__(self, item: T) -> bool:
         return item in self._keys
 
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
     def __len__(self) -> int:
         return len(self._keys)
