@@ -12,6 +12,7 @@ from dgcc.corba import CORBA
 from dgcc.naming.deadlines import deadlines
 
 _MOST_POSTED = 256
+_MOST_AT_ONCE = 256
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +85,11 @@ class Gate:
 
     def _run(self) -> None:
         self._woken = False  # first: what comes from now on wakes the loop again, or is found below
-        while self._queue:
+        for _ in range(_MOST_AT_ONCE):
+            if not self._queue:
+                return
             self._queue.popleft()()
+        self._loop.call_soon(self._run)  # recipes have their turn as well
 
 
 def _alone(function: Callable[..., Any], *arguments: Any) -> None:
