@@ -51,6 +51,7 @@ class Member:
     jobs: dict[int, Held] = field(default_factory=dict)  # in order of sending
     running: int = 0  # of them; the rest waits
     memory: int = 0  # bytes that they are expected to need
+    proven: bool = False  # a job has ended well there
     worth: float = 0.0  # what it adds to the farm's capacity
     failures: int = 0  # in a row; on trial while there are any
     rests_until: float = 0.0
@@ -240,6 +241,7 @@ class Hosts:
 
     def well(self, member: Member) -> None:
         """A job has ended well: the host is on trial no more."""
+        member.proven = True
         if member.failures:
             member.failures = 0
             self._rank(member)

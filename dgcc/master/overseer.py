@@ -22,6 +22,8 @@ __all__ = ["Action", "GoHome", "Host", "Overseer", "Send", "Want", "Withdraw"]
 HOSTS_PER_JOB = 2
 LATE_FACTOR, LATE_S = 2.0, 1.0
 """A job is far beyond its expectation once it has run for so many times as long, and so many seconds longer."""
+FIRST_S = 20.0
+"""The first jobs on a host are given so many seconds more: they may have to wait for the toolchain."""
 _LOOKED_AT = 8  # jobs and hosts that are looked at before a slot is left idle
 
 
@@ -364,7 +366,7 @@ class Overseer:
         self._sent.append((now, job, member.number))
         self._late.drop(job)
         if known.want.repeatable and not second:
-            self._late.put(job, self._late_at(known.want, now))
+            self._late.put(job, self._late_at(known.want, member, now))
         self.second_runs += second
         return Send(job, member.number, second)
 
@@ -384,10 +386,10 @@ class Overseer:
                 break
         return actions
 
-    def _late_at(self, want: Want, began: float) -> float:
+    def _late_at(self, want: Want, member: Member, began: float) -> float:
         """When a job is far beyond what the fastest host should take; not known: beyond all that has ended so far."""
         expected = (want.expected_s or self._longest_s) / self._hosts.fastest
-        return began + max(LATE_FACTOR * expected, expected + LATE_S)
+        return began + max(LATE_FACTOR * expected, expected + LATE_S) + (0.0 if member.proven else FIRST_S)
 
     def _run_again(self, now: float) -> list[Action]:
         """A job that runs far beyond its expectation is run a second time on a host that has nothing to do."""
@@ -398,7 +400,7 @@ class Overseer:
             known = self._jobs[job]
             first = self._hosts[known.slaves[0]]
             began = first.jobs[job].began
-            late = now + LATE_S if began is None else self._late_at(known.want, began)
+            late = now + LATE_S if began is None else self._late_at(known.want, first, began)
             if began is None or late > now:
                 self._late.put(job, late)  # it had to wait for its slot
                 continue

@@ -52,7 +52,7 @@ def test_enums(stubs: Path) -> None:
 
 
 def test_the_farms_own_interfaces() -> None:
-    assert DGCC.PROTOCOL == 3
+    assert DGCC.PROTOCOL == 4
     assert DGCC.Chunk(1, b"x").data == b"x"
     assert DGCC.Refused("no").reason == "no"
     assert issubclass(DGCC.Refused, CORBA.UserException)

@@ -12,9 +12,13 @@ GB = 1 << 30
 
 
 def farm(*hosts: Host, prefetch: int = 0) -> Overseer:
+    """Each host has done a job that nothing was known of."""
     overseer = Overseer(now=0.0, grace_s=5.0, job_s=1000.0, prefetch=prefetch)
     for number, host in enumerate(hosts, 1):
         overseer.joined(number, host, 0.0)
+    first = [overseer.ready(10_000 + number, 0.0)[0] for number in range(len(hosts))]
+    for sent in first:
+        overseer.done(sent.slave, sent.job, 0.0)
     return overseer
 
 
@@ -129,6 +133,15 @@ def test_a_straggler_is_run_a_second_time_and_the_first_result_wins():
     assert overseer.tick(30.0) == [], "and no third time"
     assert overseer.done(2, 1, 31.0) == [Withdraw(1, 1)]
     assert overseer.done(1, 1, 32.0) is None and overseer.running == 0
+
+
+def test_the_first_job_on_a_host_may_have_to_wait_for_the_toolchain():
+    overseer = Overseer(now=0.0, grace_s=5.0, job_s=1000.0)
+    overseer.joined(1, Host("new", 1), 0.0)
+    overseer.joined(2, Host("newer", 1), 0.0)
+    overseer.ready(1, 0.0, job(4))
+    assert overseer.tick(27.9) == []
+    assert overseer.tick(28.0) == [Send(1, 2, second=True)]
 
 
 def test_stragglers_wait_while_other_jobs_do():

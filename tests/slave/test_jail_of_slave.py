@@ -20,7 +20,7 @@ from dgcc.store.jaillimits import Limits, host_limits
 
 PROJECT = b"/home/someone/project"
 MIB = 1 << 20
-SMALL = dataclasses.replace(host_limits(2), memory=200 * MIB, output=100 * MIB, files=50, processes=100, seconds=2)
+SMALL = dataclasses.replace(host_limits(2), memory=200 * MIB, output=100 * MIB, files=50, processes=100, seconds=3)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def slave(top: Path, tools: Path) -> Iterator[Slave]:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("sleep 60", "the job ran for more than 2 seconds"),
+        ("sleep 60", "the job ran for more than 3 seconds"),
         ("yes > x", "the job wrote more than 100 MiB"),
         ("yes > /tmp/x", "the job wrote more than 100 MiB"),
         ("truncate -s 101M sparse", "the job wrote more than 100 MiB"),
