@@ -13,17 +13,13 @@ from collections import deque
 from collections.abc import Mapping
 
 from dgcc.master.hosts import Held, Hosts, Member
+from dgcc.master.late import LATE_S, LateJobs
 from dgcc.master.pending import Pending, PendingJobs
-from dgcc.master.ranking import Ranking
 from dgcc.master.want import Action, GoHome, Host, Send, Want, Withdraw
 
 __all__ = ["Action", "GoHome", "Host", "Overseer", "Send", "Want", "Withdraw"]
 
 HOSTS_PER_JOB = 2
-LATE_FACTOR, LATE_S = 2.0, 1.0
-"""A job is far beyond its expectation once it has run for so many times as long, and so many seconds longer."""
-FIRST_S = 20.0
-"""The first jobs on a host are given so many seconds more: they may have to wait for the toolchain."""
 _LOOKED_AT = 8  # jobs and hosts that are looked at before a slot is left idle
 
 
@@ -42,8 +38,7 @@ class Overseer:
         self._hosts = Hosts(prefetch)
         self._jobs = PendingJobs()
         self._sent: deque[tuple[float, int, int]] = deque()  # when which job was sent to which slave; some have ended
-        self._late: Ranking[int] = Ranking()  # repeatable jobs that run once, by when they are late
-        self._longest_s = 0.0  # of all that have ended, on a host of speed 1
+        self._late = LateJobs()
         self.second_runs = 0
         self.ahead_s = 0.0  # expected time of what make has not released yet; whoever knows it sets it
 
@@ -86,7 +81,7 @@ class Overseer:
         if self._jobs.any_ready and self._alone_since is not None:
             times.append(self._alone_since + self._grace_s)
         if not self._jobs.any_ready and self._hosts.any_open and self._late:
-            times.append(self._late.nth(0))
+            times.append(self._late.next)
         return min((t for t in times if t is not None), default=None)
 
     def _deadline(self) -> float | None:
@@ -174,7 +169,7 @@ class Overseer:
         if taken_s and held.want.expected_s:
             self._hosts.measure(member, held.want.expected_s, taken_s)
         if held.began is not None:
-            self._longest_s = max(self._longest_s, (now - held.began) * member.speed)
+            self._late.ended((now - held.began) * member.speed)
         return [*self._forget(job, now), *self._match(now)]
 
     def failed(
@@ -366,7 +361,7 @@ class Overseer:
         self._sent.append((now, job, member.number))
         self._late.drop(job)
         if known.want.repeatable and not second:
-            self._late.put(job, self._late_at(known.want, member, now))
+            self._late.put(job, self._late.late_at(known.want, member, self._hosts.fastest, now))
         self.second_runs += second
         return Send(job, member.number, second)
 
@@ -386,21 +381,16 @@ class Overseer:
                 break
         return actions
 
-    def _late_at(self, want: Want, member: Member, began: float) -> float:
-        """When a job is far beyond what the fastest host should take; not known: beyond all that has ended so far."""
-        expected = (want.expected_s or self._longest_s) / self._hosts.fastest
-        return began + max(LATE_FACTOR * expected, expected + LATE_S) + (0.0 if member.proven else FIRST_S)
-
     def _run_again(self, now: float) -> list[Action]:
         """A job that runs far beyond its expectation is run a second time on a host that has nothing to do."""
         actions: list[Action] = []
-        for job in list(itertools.islice(self._late, _LOOKED_AT)):
-            if self._late.key(job, 0) > now:
-                break
+        for job in list(itertools.islice(self._late.due(now), _LOOKED_AT)):
             known = self._jobs[job]
             first = self._hosts[known.slaves[0]]
             began = first.jobs[job].began
-            late = now + LATE_S if began is None else self._late_at(known.want, first, began)
+            late = now + LATE_S
+            if began is not None:
+                late = self._late.late_at(known.want, first, self._hosts.fastest, began)
             if began is None or late > now:
                 self._late.put(job, late)  # it had to wait for its slot
                 continue
@@ -413,7 +403,7 @@ class Overseer:
 
     def _second_host(self, known: Pending, first: Member, taken_s: float) -> Member | None:
         """A host with nothing to do, on which the job should take less time than it has taken already."""
-        expected = known.want.expected_s or self._longest_s
+        expected = self._late.expected(known.want)
         for member in self._hosts.open():
             if member is not first and member.number not in known.cost and member.fits(known.want):
                 return member if expected / member.speed < taken_s else None

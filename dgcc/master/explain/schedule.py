@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from dgcc.master.expectations import Basis, Expectations, Expected
 from dgcc.master.foresight import Foreseen, foresee
+from dgcc.master.late import LATE_FACTOR, LATE_S
 from dgcc.master.likeness import likeness
-from dgcc.master.overseer import LATE_FACTOR, LATE_S
 from dgcc.master.plan.planned import Plan
 
 _SHOWN = 8  # targets of a path, and hosts
