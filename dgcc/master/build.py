@@ -152,6 +152,7 @@ class Build:
             if self._terminal is not None:
                 await self._terminal.close()
             await clients.close()
+            self._reception.over = True
             await self._loop.run_in_executor(self._thread("farewell"), self._presence.close, list(self._registry))
             for thread in self._threads:
                 thread.shutdown()

@@ -35,6 +35,7 @@ class Reception:
         self._shipping = shipping
         self._trees = trees
         self._environments = environments
+        self.over = False  # the build is: nobody registers any more
 
     def _tell(self, text: str) -> None:
         """Say something of a slave that is of no use: each once, and not without end."""
@@ -47,7 +48,12 @@ class Reception:
         return self._registry.get(lease) is not None
 
     def enlist(self, info: Any, ref: Any, bulk: Any) -> Any:
-        """A slave registers. It gets jobs from its first `free` on, when it knows its own lease."""
+        """A slave registers. It gets jobs from its first `free` on, when it knows its own lease.
+
+        Raises DGCC.Refused, and CORBA.OBJECT_NOT_EXIST at the end of the build.
+        """
+        if self.over:
+            raise CORBA.OBJECT_NOT_EXIST(0, CORBA.COMPLETED_NO)
         before = self._registry.named(info.name)
         if before is not None:
             self._lose(before.lease, "has registered anew")

@@ -75,7 +75,8 @@ class Slave(DGCC__POA.Slave):
         self._holders = Holders()
         self._jobs = JobList()
         self._idle = 0
-        self._ended: queue.SimpleQueue[Session | None] = queue.SimpleQueue()  # sessions to end; None: no more
+        # Sessions to end, and whether their master may be glad of us again; None: no more.
+        self._ended: queue.SimpleQueue[tuple[Session, bool] | None] = queue.SimpleQueue()
         self._over = over
         third = options.store_limit // 3
         self._blobs = BlobStore(options.store / "blobs", third)
@@ -216,7 +217,7 @@ class Slave(DGCC__POA.Slave):
         with self._lock:
             session = self._sessions.get(lease)
         if session is not None:
-            self._ended.put(session)  # the keeper ends it: it may wait for job processes
+            self._ended.put((session, False))  # the keeper ends it: it may wait for job processes
 
     # ---- job processes ---------------------------------------------------------------------------------------
 
@@ -307,7 +308,7 @@ class Slave(DGCC__POA.Slave):
         rebind = time.monotonic() + deadlines().look
         while True:
             try:
-                session = self._ended.get(timeout=_HEARTBEAT_S)
+                item = self._ended.get(timeout=_HEARTBEAT_S)
             except queue.Empty:
                 try:
                     self._heartbeat()
@@ -317,14 +318,15 @@ class Slave(DGCC__POA.Slave):
                     rebind = time.monotonic() + deadlines().look
                     self._meeting.look()
                 continue
-            if session is None:
+            if item is None:
                 return
+            session, again = item
             try:
                 self._end(session, say=False)
             except Exception as error:  # leases must be kept whatever happens to one session
                 log.error("ending the session with %s: %s", session.name, error)
             # It may have given us up for dead, and be glad of us again; or be dead itself, and its binding with it.
-            if not self._over.is_set():
+            if again and not self._over.is_set():
                 self._meeting.look()
 
     def _serve(self, name: str, parts: Any) -> None:
@@ -379,7 +381,7 @@ class Slave(DGCC__POA.Slave):
 
     def _lose(self, session: Session) -> None:
         log.info("master %s is gone, or has given this slave up", session.name)
-        self._ended.put(session)
+        self._ended.put((session, True))
 
     def _in_jails(self, session: Session) -> bool:
         """Whether a job of this session has a process; others wait for content, and see later that it is over."""

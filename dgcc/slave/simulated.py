@@ -136,7 +136,6 @@ class SimulatedSlave(DGCC__POA.Slave):
         session = self._sessions.get(lease)
         if session is not None:
             self._end(session)
-            self._meeting.look()
 
     # ---- jobs ------------------------------------------------------------------------------------------------
 
