@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from dgcc.store.jailspec import Bind, Overlay
@@ -12,6 +13,7 @@ _JAILS = frozenset((b"/dev", b"/proc"))
 # The jail has private directories at or beneath these, which an overlay would cover: what is in them is shown one
 # by one.
 _OPENED = frozenset((b"/tmp", b"/var", b"/var/tmp"))
+_DEPTH = 2  # so deep below a merged directory at the top
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _NOBODY = 65534
 
@@ -33,7 +35,35 @@ def shown(trees: Sequence[Path]) -> tuple[tuple[Bind, ...], tuple[Overlay, ...]]
                 waiting.append((path, found))
             else:
                 overlays.append(Overlay(path, tuple(found), writable=False))
+                if len(found) > 1:
+                    overlays += _own_parts(path, tuple(found), _DEPTH)
     return tuple(binds), tuple(overlays)
+
+
+@lru_cache(maxsize=256)
+def _own_parts(at: bytes, places: tuple[bytes, ...], depth: int) -> tuple[Overlay, ...]:
+    """The large directories below a merged one that only one tree has: shown as they are, over the merged ones.
+
+    The kernel remembers where files are in a directory, and that they are not, but an overlay is new for each job and
+    finds everything out again: a compile of C++ asks for thousands of names below /usr/include and /usr/lib/gcc.
+    Remembered, as an environment lies at a path of its own and never changes.
+    """
+    parts: list[Overlay] = []
+    for name, found in sorted(_merged(places).items()):
+        path = os.path.join(at, name)
+        if not os.path.isdir(found[0]) or os.path.islink(found[0]):
+            continue
+        if len(found) > 1:
+            parts += _own_parts(path, tuple(found), depth - 1) if depth > 1 else ()
+        elif _is_deep(found[0]):
+            parts.append(Overlay(path, (found[0],), writable=False))
+    return tuple(parts)
+
+
+def _is_deep(directory: bytes) -> bool:
+    """Whether a directory has directories in it: most of those that have none are small."""
+    with os.scandir(directory) as listing:
+        return any(item.is_dir(follow_symlinks=False) for item in listing)
 
 
 def _merged(places: Iterable[bytes]) -> dict[bytes, list[bytes]]:

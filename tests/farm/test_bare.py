@@ -45,19 +45,23 @@ def test_a_toolchain_comes_from_a_slave_that_has_it_and_only_once(tmp_path: Path
     farmkit.needs_root("mounts bare hosts")
     project = tmp_path / "project"
     project.mkdir()
-    names = "abcdef"
+    names = "abcdefgh"
     objects = " ".join(f"{name}.o" for name in names)
     (project / "Makefile").write_text(f"all: {objects}\n%.o: %.c\n\t$(CC) -g -c $< -o $@ && sleep 0.5\n")
     for name in names:
         (project / f"{name}.c").write_text("#include <stdio.h>\nint v;\n")
     with farmkit.farm(tmp_path / "farm") as farm:
         farm.start_slave("one", bare=True)
-        assert farm.master(project).jobs["remote"] == 6
+        assert farm.master(project).jobs["remote"] == 8
+        for name in names:
+            (project / f"{name}.o").unlink()
+        master = farm.start_master(project)
+        farmkit.wait_for((project / "a.o").exists, "the master knows what `one` has")
         farm.start_slave("two", "-v", bare=True, warm=False)
-        built = farm.master(project, "-B")
-        assert built.jobs["remote"] == 6 and built.report["slaves"]["two"]["jobs"] > 0, built.err
+        built = farm.finish(master, 60)
+        assert built.jobs["remote"] == 8 and built.report["slaves"]["two"]["jobs"] > 0, built.err
         fetched = re.findall(r"environment \w+: .* (\d+) MB from peers, (\d+) MB from the master", farm.log("two"))
         assert len(fetched) == 2 and all(int(peers) > 0 == int(master) for peers, master in fetched), fetched
         assert built.report["bytes_sent"] < 1_000_000
-        assert farm.master(project, "-B").jobs["remote"] == 6
+        assert farm.master(project, "-B").jobs["remote"] == 8
         assert farm.log("two").count("environment ") == 2, "later builds fetch nothing"
