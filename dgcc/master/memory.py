@@ -9,6 +9,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,6 +42,12 @@ CREATE TABLE host (id INTEGER PRIMARY KEY, name TEXT UNIQUE, cpu REAL, cpu_weigh
                    used INTEGER);
 """,
 )
+
+
+@lru_cache(maxsize=64)
+def _warn(text: str) -> None:
+    """Each once: a build uses the file several times."""
+    log.warning("%s", text)
 
 
 class Memory:
@@ -104,7 +111,7 @@ class Memory:
             # none where there must be one. Its subclasses do not: locked, read-only, disk full.
             damaged = type(error) is sqlite3.DatabaseError or isinstance(error, (ValueError, TypeError))
             fate = "is damaged and was dropped" if damaged else "is not used"
-            log.warning("the memory of earlier builds, %s, %s: %s", self._path, fate, error)
+            _warn(f"the memory of earlier builds, {self._path}, {fate}: {error}")
             for suffix in ("", "-wal", "-shm") if damaged else ():
                 with contextlib.suppress(OSError):
                     self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -30,6 +31,12 @@ CREATE TABLE IF NOT EXISTS root (path BLOB PRIMARY KEY, used INTEGER) WITHOUT RO
 """
 _VERSION = 2
 _DIGEST_SIZE = 32
+
+
+@lru_cache(maxsize=64)
+def _warn(text: str) -> None:
+    """Each once: a build has a cache for each compiler and directory, all in one file."""
+    log.warning("%s", text)
 
 
 class Remembered(NamedTuple):
@@ -112,13 +119,13 @@ class DigestCache:
                 db.close()
         except sqlite3.OperationalError as error:
             # Locked, read-only, disk full: the file itself may be fine.
-            log.warning("digest cache %s is not used: %s", self._path, error)
+            _warn(f"digest cache {self._path} is not used: {error}")
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter: of a text that is none any more
-            log.warning("digest cache %s is damaged and was dropped: %s", self._path, error)
+            _warn(f"digest cache {self._path} is damaged and was dropped: {error}")
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         except OSError as error:
-            log.warning("digest cache %s is not used: %s", self._path, error)
+            _warn(f"digest cache {self._path} is not used: {error}")
         return None
 
     def _prepare(self, db: sqlite3.Connection) -> None:
