@@ -113,6 +113,21 @@ def test_damage_costs_time_only(fake: FakeCompiler, make: Make, kept: Path, buil
     assert built == []
 
 
+def test_what_another_user_has_written_is_not_believed(
+    fake: FakeCompiler, make: Make, kept: Path, built: list[object]
+) -> None:
+    """As root's build does under sudo, in the user's cache."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: to make a file another user's")
+    settle(fake)
+    keys = make().prepare(needs_of(fake))
+    for file in (kept / "environments").iterdir():
+        os.chown(file, 65534, 65534)
+    del built[:]
+    assert make().prepare(needs_of(fake)) == keys
+    assert len(built) == 2
+
+
 def test_content_that_was_doubted_is_not_believed_again(fake: FakeCompiler, make: Make, built: list[object]) -> None:
     settle(fake)
     make().prepare(needs_of(fake))
