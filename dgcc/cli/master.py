@@ -150,11 +150,11 @@ def main() -> int:
     with contextlib.suppress(OSError):  # nobody may be reading any more
         build.print_summary(sys.stderr.write)
         sys.stderr.flush()
-    for write, what in ((build.write_report, "report"), (build.write_recording, "recording")):
+    for write, path in ((build.write_report, chosen.report), (build.write_recording, chosen.recording)):
         try:
             write()
         except OSError as error:
-            print(f"dgcc: the {what} cannot be written: {error}", file=sys.stderr)
+            print(f"dgcc: {path} cannot be written: {error.strerror or error}", file=sys.stderr)
             code = code or _MAKE_TROUBLE
     if build.differs:
         code = code or _DIFFERENT
