@@ -24,6 +24,16 @@ def started_by(awaited: Sequence[Sequence[int]], above: Sequence[int | None]) ->
     return found
 
 
+def longest_way(heirs: Sequence[Sequence[int]], lengths: Sequence[float], start: int) -> list[int]:
+    """Return the places along the longest path that begins with `start`. lengths: as `priorities` returns them."""
+    way = [start]
+    seen = {start}
+    while following := [heir for heir in heirs[way[-1]] if heir not in seen]:
+        way.append(max(following, key=lengths.__getitem__))
+        seen.add(way[-1])
+    return way
+
+
 def priorities(heirs: Sequence[Sequence[int]], expected: Sequence[float]) -> list[float]:
     """Return for each planned job, by its place, the longest path that begins with it, itself included; seconds.
 

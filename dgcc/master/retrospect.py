@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from dgcc.master.history import HOME
 from dgcc.master.joblist import Job, State
-from dgcc.master.priorities import priorities
+from dgcc.master.priorities import longest_way, priorities
 
 PARTS = 30
 """Into so many parts of equal length the build is cut, to show how many slots were in use."""
@@ -64,12 +64,7 @@ def _longest(heirs: Sequence[Sequence[int]], durations: Sequence[float]) -> list
     lengths = priorities(heirs, durations)
     if not lengths:
         return []
-    way = [max(range(len(lengths)), key=lengths.__getitem__)]
-    seen = set(way)
-    while following := [heir for heir in heirs[way[-1]] if heir not in seen]:
-        way.append(max(following, key=lengths.__getitem__))
-        seen.add(way[-1])
-    return way
+    return longest_way(heirs, lengths, max(range(len(lengths)), key=lengths.__getitem__))
 
 
 def _used(spans: Iterable[tuple[float, float]], began: float, ended: float) -> list[float]:

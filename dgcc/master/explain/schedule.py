@@ -8,6 +8,7 @@ from dgcc.master.foresight import Foreseen, foresee
 from dgcc.master.late import LATE_FACTOR, LATE_S
 from dgcc.master.likeness import likeness
 from dgcc.master.plan.planned import Plan
+from dgcc.master.priorities import longest_way
 
 _SHOWN = 8  # targets of a path, and hosts
 
@@ -35,6 +36,8 @@ class Schedules:
     def __init__(self, plan: Plan | None, expectations: Expectations) -> None:
         self._expectations = expectations
         self._foreseen: Foreseen | None = foresee(plan, expectations) if plan is not None else None
+        found = self._foreseen
+        self._lengths = [e.wall_s + b for e, b in zip(found.expected, found.behind, strict=True)] if found else []
         by_speed = sorted(expectations.hosts.items(), key=lambda item: (-item[1].wall, item[0]))
         self._speeds = {name: speed.wall for name, speed in by_speed}
 
@@ -50,18 +53,10 @@ class Schedules:
         expected = self._foreseen.expected[place]
         known = expected.basis is not Basis.NOTHING
         late_s = max(LATE_FACTOR * expected.wall_s, expected.wall_s + LATE_S) if known else 0.0
-        path = tuple(self._foreseen.plan.jobs[p].target for p in self._way(place))
+        way = longest_way(self._foreseen.heirs, self._lengths, place)
+        path = tuple(self._foreseen.plan.jobs[p].target for p in way)
         path_s = expected.wall_s + self._foreseen.behind[place]
         return Schedule(expected, path_s, tuple(dict.fromkeys(path)), repeatable, late_s, self._speeds)
-
-    def _way(self, place: int) -> list[int]:
-        """The longest path from a job on, by places."""
-        found = self._foreseen
-        assert found is not None
-        way = [place]
-        while after := [p for p in found.heirs[way[-1]] if p not in way]:
-            way.append(max(after, key=lambda p: found.expected[p].wall_s + found.behind[p]))
-        return way
 
 
 def lines(schedule: Schedule) -> list[tuple[str, str]]:
