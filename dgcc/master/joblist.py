@@ -56,7 +56,6 @@ class Job:
     planned: bool = False
     remote: bool = False  # it ended with a slave's result
     fallback: str = ""  # why a job meant for the farm ran at home, else empty
-    slave: int | None = None  # lease of the slave it was last sent to
     verdict: bool = False  # whether it was found fit to travel
     reason: str = ""  # the verdict's
     command: str = ""  # what it does, in a few words

@@ -177,7 +177,6 @@ class Shipping:
             return
         if not second:
             self._jobs.move(job, State.SENT, "to a slave", now)
-            job.slave = lease
         work.sent[lease] = self._sent(work, prepared, work.sent.get(lease))
         self._orders.send(job, lease, lambda why: self._fail(job, lease, HostFailed(why)))
 
@@ -322,6 +321,7 @@ class Shipping:
         if job.work.attempts >= _ATTEMPTS or not self._supplies.add(job, messages):
             return False
         job.work.attempts += 1
+        job.work.sent.pop(lease, None)  # it has ended there: no result of that run is to come
         self._jobs.move(job, State.READY, "it lacked something", time.monotonic())
         self.perform(self._overseer.done(lease, job.id, time.monotonic()))
         self.offer(job)
