@@ -231,6 +231,8 @@ class Dispatcher:
 
     def _instead_of_waiting(self) -> None:
         """A home slot is free: while there is no slave, the job that has waited longest takes it."""
+        if self.home_first.over:
+            return  # before any job is looked at: there may be thousands
         job = next(filter(self.home_first.takes, self._by_pid.values()), None)
         if job is not None:
             self.shipping.cancel(job)

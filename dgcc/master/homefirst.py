@@ -24,8 +24,13 @@ class HomeFirst:
         self._running = running
         self._joined = joined
 
-    def takes(self, job: Job) -> bool:
-        """Whether a job that was found fit to travel, and has not been sent, is to run at home now."""
+    @property
+    def over(self) -> bool:
+        """Whether it takes none from here on: there is a slave, or none is to run at home for that."""
         if self._most and self._joined():
             self._most = 0  # for good: a slave that is lost later is replaced by others, or waited for
-        return self._running() < self._most and job.state is State.READY and not job.work.verdict.rule
+        return not self._most
+
+    def takes(self, job: Job) -> bool:
+        """Whether a job that was found fit to travel, and has not been sent, is to run at home now."""
+        return not self.over and self._running() < self._most and job.state is State.READY and not job.work.verdict.rule
