@@ -43,6 +43,7 @@ from dgcc.master.retrospect import look_back
 from dgcc.master.shipping import Shipping
 from dgcc.master.status import Figures
 from dgcc.master.supplies import Supplies
+from dgcc.master.tasks import TaskSet
 from dgcc.master.terminal import Terminal
 from dgcc.master.timeleft import time_left
 from dgcc.master.trees import Trees
@@ -126,7 +127,7 @@ class Build:
         clients = ClientServer(self._dispatcher)
         await clients.start()
         self._shipping.scratch = clients.path.parent
-        tasks: list[asyncio.Task[None]] = []
+        tasks = TaskSet()
         try:
             if options.naming is not None and not await self._connect(options.naming):
                 return 0  # a signal came first, and tells how to end
@@ -136,7 +137,8 @@ class Build:
             if self._driver.terminal is not None:
                 self._terminal = Terminal(self._driver.terminal, 1)
                 work.append(self._terminal.show(self._figures))
-            tasks = [self._loop.create_task(each) for each in work]
+            for each in work:
+                tasks.start(each)
             code = await self._driver.wait()
             usage = resource.getrusage(resource.RUSAGE_CHILDREN)  # our own slave is still unreaped, so not in it
             self._report.client_cpu_s = usage.ru_utime + usage.ru_stime
@@ -145,10 +147,8 @@ class Build:
                 self.signal = -code
         finally:
             await self._loop.run_in_executor(self._thread("plan's end"), self._planner.cancel)
-            for task in tasks:
-                task.cancel()
             self._dispatcher.stop(signals.SIGTERM)
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await tasks.end()
             if self._terminal is not None:
                 await self._terminal.close()
             await clients.close()

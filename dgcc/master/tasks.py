@@ -1,8 +1,11 @@
 """Tasks that run beside everything else on the loop, kept while they run: the loop alone would forget them."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 
 class TaskSet:
@@ -15,4 +18,16 @@ class TaskSet:
         """Run `work` on the running loop."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._over)
+
+    async def end(self) -> None:
+        """Cancel all, and wait until they are over."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a mistake of the master's, beside which the build goes on: %s", error, exc_info=error)
