@@ -26,6 +26,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def shared_directory() -> Iterator[Path]:
     """An empty directory that every user can enter, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="dgcc-farm-") as name:
+    # Not dgcc-farm-: what dead farms of one have left under that name, the next one removes.
+    with tempfile.TemporaryDirectory(prefix="dgcctest-") as name:
         Path(name).chmod(0o755)
         yield Path(name)

@@ -25,7 +25,8 @@ def farm(request: pytest.FixtureRequest) -> Iterator[Farm]:
     """Two bare slaves, run as root or as an ordinary user, as the master is."""
     farmkit.needs_root("bare hosts are made of mounts")
     # Not pytest's own directory: that one is closed to other users.
-    with tempfile.TemporaryDirectory(prefix="dgcc-farm-") as name:
+    # Not dgcc-farm-: what dead farms of one have left under that name, the next one removes.
+    with tempfile.TemporaryDirectory(prefix="dgcctest-") as name:
         directory = Path(name)
         directory.chmod(0o755)
         user = _USER if request.param == "user" else None
