@@ -110,16 +110,20 @@ def _become_slave(read: int, write: int, parent: int) -> None:
         os.close(nothing)
         for handler in logging.root.handlers[:]:  # those are the master's
             logging.root.removeHandler(handler)
-        from dgcc.cli import slave  # in this process only, while the master goes on
-
         told = os.read(read, _MOST)
         os.close(read)
-        code = slave.main(json.loads(told)) if told else 0
+        code = _be_slave(json.loads(told)) if told else 0
     except BaseException:
         logging.exception("a mistake of the slave's")
     finally:
         flush()
         os._exit(code)  # what else is in this memory is the master's to end
+
+
+def _be_slave(arguments: list[str]) -> int:
+    from dgcc.cli import slave  # now, because most builds with little to do need none
+
+    return slave.main(arguments)
 
 
 def _show(title: str) -> None:

@@ -118,6 +118,7 @@ class Build:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(_log_mishap)
         self._interrupt = asyncio.Event()
+        self._wanted = asyncio.Event()  # a job is to travel
         options = self.options
         if options.simulate:
             self._note("SIMULATION: what travelled was not run, and no file of it was made")
@@ -133,7 +134,7 @@ class Build:
                 return 0  # a signal came first, and tells how to end
             self._driver = start_driver(options.driver, options.arguments, clients.path, RELEASED, _on_tty(), files)
             work = [self._read_trees(), self._join_farm(), self._plan(), self._tick(),
-                    self._foresight.read(self._thread("history")), self._look_ahead()]  # fmt: skip
+                    self._read_history(), self._look_ahead()]  # fmt: skip
             if self._driver.terminal is not None:
                 self._terminal = Terminal(self._driver.terminal, 1)
                 work.append(self._terminal.show(self._figures))
@@ -186,14 +187,22 @@ class Build:
                                   Overseer(now=now, grace_s=grace, job_s=deadlines().sent_job), preparation,
                                   supplies, orders, self._foresight, compare=options.compare,
                                   simulate=options.simulate)  # fmt: skip
+        if options.naming is None:
+            self._shipping.first = self._want_farm
         self._dispatcher.shipping, self._dispatcher.supplies = self._shipping, supplies
         self._dispatcher.home_first = HomeFirst(0 if options.compare else options.home_first,
                                                 lambda: self._dispatcher.running_home,
-                                                lambda: any(link.joined for link in self._registry))  # fmt: skip
+                                                lambda: any(link.joined for link in self._registry),
+                                                alone=options.naming is None,
+                                                travelled=self._foresight.travelled)  # fmt: skip
         self._dispatcher.foresight = self._foresight
         self._reception = Reception(loop, self._registry, self._shipping, self._trees, self._environments, self._note)
         self._presence = Presence(self._name, Gate(loop), self._reception, self._trees.source, self._count_sent,
                                   self._hope, options.credentials, self._spare)  # fmt: skip
+
+    def _want_farm(self) -> None:
+        self._shipping.expect_slaves(True)
+        self._wanted.set()
 
     def _reconsider(self, wants: Mapping[int, Want]) -> None:
         self._dispatcher.reconsider(wants)
@@ -232,7 +241,11 @@ class Build:
         self._trees.ready = True
         for text in self._trees.unreasonable():
             self._note(text)
-        self._dispatcher.trees_ready()
+        self._dispatcher.has_read()
+
+    async def _read_history(self) -> None:
+        await self._foresight.read(self._thread("history"))
+        self._dispatcher.has_read()
 
     def _no_travel(self, error: Exception) -> None:
         """The trees cannot be followed (any more), so that from here on nothing may travel."""
@@ -241,7 +254,12 @@ class Build:
         self._dispatcher.trees_failed(str(error))
 
     async def _join_farm(self) -> None:
-        """Be found by slaves, find those that are there, start our own; stay bound if the naming service restarts."""
+        """Be found by slaves, find those that are there, start our own; stay bound if the naming service restarts.
+
+        A farm of one is there when it is needed: builds of nothing, or of what runs at home, are common.
+        """
+        if self.options.naming is None:
+            await self._wanted.wait()
         thread = self._thread("join")
         try:
             await self._loop.run_in_executor(thread, self._presence.join, self.options.local_slave)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dgcc.master.clients import Client
 from dgcc.master.foresight import Foresight
 from dgcc.master.home import HomeSlots
-from dgcc.master.homefirst import REASON, HomeFirst
+from dgcc.master.homefirst import NONE_YET, REHEARSED, HomeFirst
 from dgcc.master.joblist import END, Job, JobList, State
 from dgcc.master.orders import environment_of
 from dgcc.master.report import Fallback
@@ -47,7 +47,7 @@ class Dispatcher:
         self._note = note
         self._home = HomeSlots(home_limit, self._start_home, self._memory)
         self._by_pid: dict[int, Job] = {}
-        self._early: list[Job] = []  # released before the trees were read
+        self._early: list[Job] = []  # released before the trees, or what decides about them, were read
         self._homebound = ""  # why nothing travels, if nothing does
 
     # ---- figures ---------------------------------------------------------------------------------------------
@@ -117,14 +117,20 @@ class Dispatcher:
         if self._homebound:
             self.fall_back(job, self._homebound)
         elif self.home_first.takes(job):
-            self._go_home(job, REASON)
-        elif self._trees.ready:
+            self._go_home(job, NONE_YET)
+        elif self._may_offer:
             self._offer(job)
         else:
             self._early.append(job)
 
-    def trees_ready(self) -> None:
-        """The trees have been read: what came earlier can go."""
+    @property
+    def _may_offer(self) -> bool:
+        return self._trees.ready and (self.foresight.remembers or not self.home_first.alone)
+
+    def has_read(self) -> None:
+        """The trees have been read, or the history: what came earlier can go, if it has waited for nothing else."""
+        if not self._may_offer:
+            return
         early, self._early = self._early, []
         for job in early:
             if job.state is State.READY:
@@ -138,8 +144,11 @@ class Dispatcher:
         if kept is not None:
             job.reason = f"'{os.fsdecode(kept)}' is one of those to ignore"
             self._go_home(job, job.reason)
-            return
-        self.shipping.offer(job)
+        elif self.home_first.keeps(job):
+            job.reason = REHEARSED
+            self._go_home(job, REHEARSED)
+        else:
+            self.shipping.offer(job)
 
     def on_gone(self, client: Client) -> None:
         """A client's connection closed before its job had ended."""
@@ -236,7 +245,7 @@ class Dispatcher:
         job = next(filter(self.home_first.takes, self._by_pid.values()), None)
         if job is not None:
             self.shipping.cancel(job)
-            self._go_home(job, REASON)
+            self._go_home(job, NONE_YET)
 
     def _start_home(self, job_id: int) -> None:
         job = self.jobs.get(job_id)

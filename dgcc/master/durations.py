@@ -34,7 +34,8 @@ class Run:
 
     directory, target: as in `Past`. command, kind: as in `Likeness`. size: of its sources, bytes; 0: not known. host: a
     name. wall_s, cpu_s: seconds as measured there; cpu_s 0: hardly any, or not known. memory: bytes of its largest
-    process; 0: likewise. A command that only waited for others, such as a sub-make, has wall_s 0.
+    process; 0: likewise. A command that only waited for others, such as a sub-make, has wall_s 0. travelled: a slave
+    has run it.
     """
 
     directory: bytes
@@ -46,6 +47,7 @@ class Run:
     wall_s: float
     cpu_s: float = 0.0
     memory: int = 0
+    travelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,13 @@ class Usual:
 
 @dataclass(slots=True)
 class Known:
-    """One command as earlier builds left it; `samples` are read when it is asked for."""
+    """One command as earlier builds left it; `samples` are read when it is asked for. travelled: a slave has run it."""
 
     command: bytes
     kind: str
     size: int
     samples: bytes
+    travelled: int
 
 
 @dataclass(slots=True)
@@ -137,11 +140,13 @@ class Durations:
             rows = []
             for (directory, target, command), found in by_key.items():
                 samples = b"".join(hosts.sample(run) for run in found)
-                samples = (old[directory, target, command][1] + samples)[-_SAMPLES * _SAMPLE.size:]
+                _, earlier, travelled = old[directory, target, command]
+                samples = (earlier + samples)[-_SAMPLES * _SAMPLE.size:]
+                travelled |= any(run.travelled for run in found)
                 expected, last = usual(normal(samples, hosts.speeds)), found[-1]
                 rows.append((project, directory, target, command, last.kind, last.size, expected.wall_s,
-                             expected.memory, samples, now))  # fmt: skip
-            db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                             expected.memory, samples, now, travelled))  # fmt: skip
+            db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             _forget(db, project, by_key)
 
         self._memory.write(self._root, change)
@@ -154,7 +159,8 @@ def _hosts(db: sqlite3.Connection) -> list[tuple[int, str, Measured, Measured]]:
 
 
 def _rows(db: sqlite3.Connection, project: int) -> tuple[list[Any], list[tuple[bytes, str, Group]]]:
-    rows = db.execute("SELECT directory, target, command, kind, size, samples FROM run WHERE project = ?", (project,))
+    rows = db.execute("SELECT directory, target, command, kind, size, samples, travelled FROM run WHERE project = ?",
+                      (project,))  # fmt: skip
     found = rows.fetchall()
     for row in found:
         _check(row[5])
@@ -171,14 +177,14 @@ def _check(samples: object) -> None:
         raise ValueError("samples of a length that was never written")
 
 
-def _old(db: sqlite3.Connection, project: int, key: tuple[bytes, bytes, bytes]) -> tuple[int, bytes]:
-    """The size and samples of a command as they were."""
-    row = db.execute("SELECT size, samples FROM run WHERE project = ? AND directory = ? AND target = ? AND command = ?",
-                     (project, *key)).fetchone()  # fmt: skip
+def _old(db: sqlite3.Connection, project: int, key: tuple[bytes, bytes, bytes]) -> tuple[int, bytes, bool]:
+    """The size and samples of a command as they were, and whether it had travelled."""
+    row = db.execute("SELECT size, samples, travelled FROM run WHERE project = ? AND directory = ? AND target = ?"
+                     " AND command = ?", (project, *key)).fetchone()  # fmt: skip
     if row is None:
-        return 0, b""
+        return 0, b"", False
     _check(row[1])
-    return int(row[0]), row[1]
+    return int(row[0]), row[1], bool(row[2])
 
 
 def _forget(db: sqlite3.Connection, project: int, keys: Iterable[tuple[bytes, bytes, bytes]]) -> None:
@@ -220,12 +226,12 @@ class _Hosts:
 
     def measure(
         self, runs: Mapping[tuple[bytes, bytes, bytes], Sequence[Run]],
-        old: Mapping[tuple[bytes, bytes, bytes], tuple[int, bytes]],
+        old: Mapping[tuple[bytes, bytes, bytes], tuple[int, bytes, bool]],
     ) -> None:  # fmt: skip
         """Find the speeds anew, from commands of which an earlier run, or one of this build, was on another host."""
         cpu, wall = [], []
         for key, found in runs.items():
-            size, samples = old[key]
+            size, samples, _ = old[key]
             earlier = [(self._names.get(host, ""), w, c) for host, w, c, _ in _SAMPLE.iter_unpack(samples)]
             earlier = [each for each in earlier if each[0] and size == found[-1].size]
             for run in found:

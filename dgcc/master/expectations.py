@@ -69,6 +69,11 @@ class Expectations:
         """A host's speed, by a slave's name or HOME; 1 for one that is not known."""
         return self._learned.speeds.get(host_of(ran), _REFERENCE)
 
+    def travelled(self, directory: bytes, target: bytes, command: bytes) -> bool:
+        """Whether a slave has run this very command for this target, in an earlier build."""
+        rows = self._learned.known.get((directory, target), ())
+        return any(row.travelled for row in rows if row.command == command)
+
     def of(
         self, directory: bytes, target: bytes, kind: str = "", input_size: int = 0, command: bytes = b""
     ) -> Expected:

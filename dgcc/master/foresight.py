@@ -89,6 +89,11 @@ class Foresight:
 
     # ---- what comes to be known ------------------------------------------------------------------------------
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the history has been read."""
+        return self._read.is_set()
+
     async def read(self, thread: Executor) -> None:
         """Read the history, once there is something to do."""
         await self._needed.wait()
@@ -147,6 +152,11 @@ class Foresight:
         """What a released job should take."""
         return self._expected(self._released[job.id])
 
+    def travelled(self, job: Job) -> bool:
+        """Whether a slave has run a released job's command in an earlier build."""
+        found = self._released[job.id]
+        return self.expectations.travelled(job.directory, _target(job), found.like.command)
+
     def kind(self, job: Job) -> str:
         """What a released job has in common with its like."""
         return self._released[job.id].like.kind
@@ -201,7 +211,7 @@ class Foresight:
         if job.nested:  # it only waited for others
             return Run(job.directory, _target(job), found.like.command, found.like.kind, found.size, host, 0.0)
         return Run(job.directory, _target(job), found.like.command, found.like.kind, found.size, host,
-                   job.wall_s, job.cpu_s, job.max_rss)  # fmt: skip
+                   job.wall_s, job.cpu_s, job.max_rss, job.remote)  # fmt: skip
 
 
 def _target(job: Job) -> bytes:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 KEEP_S = 90 * 24 * 3600
 """Projects that were not built for so long (seconds) are forgotten."""
 
-_VERSION = 2
+_VERSION = 3
 _BUSY_S = 5.0
 # What each version added to the one before.
 _STEPS = (
@@ -41,6 +41,7 @@ CREATE TABLE run (project INTEGER, directory BLOB, target BLOB, command BLOB, ki
 CREATE TABLE host (id INTEGER PRIMARY KEY, name TEXT UNIQUE, cpu REAL, cpu_weight REAL, wall REAL, wall_weight REAL,
                    used INTEGER);
 """,
+    "ALTER TABLE run ADD COLUMN travelled INTEGER NOT NULL DEFAULT 0;",
 )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,6 +62,7 @@ class Shipping:
                  registry: SlaveRegistry, overseer: Overseer, preparation: Preparation, supplies: Supplies,
                  orders: Orders, foresight: Foresight, *, compare: bool, simulate: bool = False) -> None:  # fmt: skip
         self.bytes_received = 0
+        self.first: Callable[[], None] | None = None  # is called when there is a job that is to travel
         self.scratch = Path()  # where large outputs wait until they are written
         self._loop = loop
         self._recipes = recipes
@@ -89,6 +90,9 @@ class Shipping:
 
     def offer(self, job: Job) -> None:
         """Have a READY job sent to a slave, as soon as what it needs is known and a slave is free."""
+        if self.first is not None:
+            first, self.first = self.first, None
+            first()
         prepared = self._preparation.ready(job.work.needs, job.work.inputs)
         if prepared is None:
             self._tasks.start(self._prepare(job))

@@ -139,21 +139,3 @@ def test_a_host_that_cannot_run_jobs_says_so_and_builds_at_home(project: Path, t
     assert built.code == 0 and built.jobs["fallback"] == 3, built.err
     assert time.monotonic() - began < 12
     assert "/proc/no-store" in built.err and "the slave on this host has ended" in built.report["notes"]
-
-
-def test_before_a_slave_has_joined_compiles_run_at_home(project: Path, tmp_path: Path):
-    slow_project(project, 3, 0)
-    alone = farmkit.Farm(None, tmp_path / "alone")  # type: ignore[arg-type]
-    alone.directory.mkdir()
-    built = alone.master(project, "--local-slave", "0", "--local-jobs", "2", naming=False)
-    assert built.code == 0 and built.jobs["fallback"] == 0 and built.jobs["local"] == 3, built.err
-
-
-def test_the_farm_of_one_leaves_nothing_behind(project: Path, tmp_path: Path):
-    slow_project(project, 3, 0)
-    alone = farmkit.Farm(None, tmp_path / "alone")  # type: ignore[arg-type]
-    alone.directory.mkdir()
-    for wanted in (3, 0):
-        built = alone.master(project, "--home-first", "0", naming=False)
-        assert built.code == 0 and built.jobs["remote"] == wanted and built.jobs["fallback"] == 0, built.err
-    assert not processes_with(str(alone.directory))

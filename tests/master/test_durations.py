@@ -51,6 +51,14 @@ def test_the_next_build_expects_what_the_last_one_took(memory):
     assert not of(Expectations.load(b"/other", memory)).known
 
 
+def test_a_command_that_has_travelled_once_is_known_for_it(memory):
+    for travelled in (False, True, False):
+        Durations(ROOT, memory).save([run(travelled=travelled), run(b"b.o")])
+    found = learned(memory)
+    assert found.travelled(ROOT, b"a.o", COMMAND) and not found.travelled(ROOT, b"b.o", COMMAND)
+    assert not found.travelled(ROOT, b"a.o", b"command2") and not found.travelled(b"/other", b"a.o", COMMAND)
+
+
 def test_an_outlier_does_not_rule_and_a_change_does_after_two_builds(memory):
     seen = []
     for wall_s in (2.0, 2.2, 90.0, 2.1, 2.0, 6.0, 6.1, 6.2):
@@ -126,7 +134,14 @@ def test_a_project_that_nobody_builds_is_forgotten(memory):
     assert not of(learned(memory)).known
 
 
-def test_a_file_of_the_format_before_is_taken_over(tmp_path):
+def test_commands_of_the_format_before_are_taken_over_and_have_not_travelled(memory, tmp_path):
+    Durations(ROOT, memory).save([run(travelled=True)])
+    with sqlite3.connect(tmp_path / "builds.sqlite") as db:
+        db.executescript("ALTER TABLE run DROP COLUMN travelled; PRAGMA user_version = 2")
+    assert of(learned(memory)).known and not learned(memory).travelled(ROOT, b"a.o", COMMAND)
+
+
+def test_a_file_of_the_first_format_is_taken_over(tmp_path):
     path = tmp_path / "builds.sqlite"
     past = Past(ROOT, b"a.o", "CC a.o", True, "it compiles a.o", HOME, ended=1e9)
     History(ROOT, Memory(path)).record([past])

@@ -33,3 +33,11 @@ def test_neither_what_runs_already_nor_what_a_rule_sends() -> None:
     first = HomeFirst(2, lambda: 0, lambda: False)
     assert not first.takes(job(State.SENT)) and not first.takes(job(State.HOME_READY))
     assert not first.takes(job(rule="dgcc.toml, rule 1"))
+
+
+def test_alone_what_has_travelled_is_kept_at_home() -> None:
+    alone = HomeFirst(2, lambda: 2, lambda: True, alone=True, travelled=lambda job: job.target == b"a.o")
+    new = Job(2, b"/p", b"b.o", work=job().work)
+    assert alone.keeps(job()) and not alone.keeps(new) and not alone.keeps(job(rule="dgcc.toml, rule 1"))
+    assert not HomeFirst(2, lambda: 0, lambda: True, travelled=lambda job: True).keeps(job()), "a farm of several"
+    assert not HomeFirst(0, lambda: 0, lambda: True, alone=True, travelled=lambda job: True).keeps(job())

@@ -38,6 +38,13 @@ def test_jobs_wait_longer_for_slaves_that_are_known_of():
     assert overseer.joined(1, Host("slow", 1), 8.0) == [Send(1, 1)]
 
 
+def test_a_slave_that_is_wanted_late_is_waited_for_from_then_on():
+    overseer = farm()
+    overseer.expect_some(110.0)
+    assert overseer.ready(1, 100.0) == [] and overseer.wakeup(100.0) == 110.0
+    assert overseer.joined(1, Host("own", 1), 101.0) == [Send(1, 1)]
+
+
 def test_a_lost_slaves_jobs_go_to_another_and_after_two_hosts_home():
     overseer = farm(2, 2)
     first = overseer.ready(1, 1.0)[0]
