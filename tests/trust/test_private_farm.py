@@ -43,12 +43,13 @@ def alone(top: Path, *options: str, until: str = "has joined") -> Iterator[subpr
     project = top / "project"
     project.mkdir()
     (project / "going").touch()
-    (project / "Makefile").write_text("all:\n\twhile [ -e going ]; do sleep 0.1; done\n")
+    (project / "a.c").write_text("int a;\n")
+    (project / "Makefile").write_text("all: a.o\n\twhile [ -e going ]; do sleep 0.1; done\n")
     environment = dict(os.environ, TMPDIR=str(top), HOME=str(top), XDG_CACHE_HOME=str(top / "cache"))
     environment.pop("XDG_RUNTIME_DIR", None)
     with (top / "log").open("wb") as log:
-        master = subprocess.Popen([str(BIN / "dgcc-master"), "-v", *options], cwd=project, env=environment, stderr=log,
-                                  stdin=subprocess.DEVNULL)  # fmt: skip
+        master = subprocess.Popen([str(BIN / "dgcc-master"), "-v", "--home-first", "0", *options], cwd=project,
+                                  env=environment, stderr=log, stdin=subprocess.DEVNULL)  # fmt: skip
     try:
         wait_for(lambda: until in (top / "log").read_text(), "its slave has joined")
         yield master
