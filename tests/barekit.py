@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _TOP = Path(__file__).resolve().parents[1]
-_PACKAGES = ("pathspec", "psutil", "zstandard")  # what setup.cfg says that DGCC needs, and no more
+_PACKAGES = ("msgspec", "pathspec", "psutil", "zstandard")  # what setup.cfg says that DGCC needs, and no more
 _SITE = "opt/dgcc/lib/python{}.{}/site-packages".format(*sys.version_info[:2])
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _PYTHON = os.path.realpath(sys.executable)

@@ -3,7 +3,8 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dgcc.bench.farms.base import Farm, started
 from dgcc.bench.farms.distcc import Distcc, Pump
@@ -26,8 +27,7 @@ Every farm has two slots, and builds at the same path, in turns; *remote* says h
 has done."""
 
 
-@dataclass
-class _Samples:
+class _Samples(Struct):
     """What was seen of one farm with one workload; times are CPU in ms."""
 
     first_build: list[float] = field(default_factory=list)

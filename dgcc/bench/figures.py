@@ -2,11 +2,11 @@
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """One quantity, measured several times. unit: "s", "ms", "MB", ...; empty for a ratio or a plain number."""
 
     unit: str
@@ -26,16 +26,14 @@ class Figure:
         return Figure("", (self.median / other.median if other.median else float("inf"),))
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line of a table. cells: by column; a text says why there is no figure, or what the row is about."""
 
     name: str
     cells: Mapping[str, Figure | str]
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """What is asked of a figure. most: `bound` is the most that is allowed, else the least. value None: no figure."""
 
     what: str
@@ -52,8 +50,7 @@ class Bar:
         return self.value <= self.bound if self.most else self.value >= self.bound
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """What one benchmark found. first: the heading of the rows' names. about: sentences for readers, Markdown."""
 
     title: str

@@ -9,9 +9,10 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+from msgspec import Struct
 
 from dgcc.bench.setting import BenchFailed, Setting
 from dgcc.bench.site import Host, Site
@@ -36,8 +37,7 @@ def sites(setting: Setting) -> Iterator[Sites]:
         yield lambda name: network.site(setting.directory / name)
 
 
-@dataclass(frozen=True)
-class Traffic:
+class Traffic(Struct, frozen=True):
     """Bytes on the cable, with all headers: sent by the developer's machine, and received by it."""
 
     sent: int

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from msgspec import Struct
 
 from dgcc.bench.setting import BenchFailed
 
@@ -19,8 +20,7 @@ _LAUNCHER = Path(__file__).with_name("launcher.py")
 _ANSWER_S = 60.0  # a launcher answers at once; when it ends it gives its command 20 s
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A finished command. code: its exit status, negative for a signal. left: names of what it left running."""
 
     code: int

@@ -1,10 +1,9 @@
 """The real projects, as Debian sources, unmodified: how each is configured and built."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Struct, frozen=True):
     """One row of the table.
 
     row: its name there. source: the Debian source package. style: what kind of build it is, for readers.

@@ -4,8 +4,9 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 #: DGCC's own programs, and the checkout that they are from.
 BIN = Path(sys.executable).parent
@@ -14,8 +15,7 @@ TOP = Path(__file__).resolve().parents[2]
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(Struct, frozen=True):
     """One machine: its address, and what stands before a command that is to run on it."""
 
     address: str = "127.0.0.1"
@@ -27,8 +27,7 @@ class Host:
         return [*self.prefix, *command]
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(Struct, frozen=True):
     """A developer's machine and a builder. directory: for all that one farm writes, logs too."""
 
     directory: Path

@@ -3,7 +3,8 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dgcc.bench.farms.base import Farm
 from dgcc.bench.farms.distcc import Distcc, Pump
@@ -26,8 +27,7 @@ distcc does not send a compiler at all, icecream sends one. *Later* are builds o
 TLS here, as the others are."""
 
 
-@dataclass
-class _Samples:
+class _Samples(Struct):
     first_sent: list[float] = field(default_factory=list)
     first_received: list[float] = field(default_factory=list)
     sent: list[float] = field(default_factory=list)

@@ -4,8 +4,10 @@ import json
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dgcc.bench import made, projects
 from dgcc.bench.projects import Project
@@ -23,8 +25,7 @@ _FMTLIB_TESTS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """A configured project on disk. build: where make runs. whole: arguments of the whole build. objects: of a target
     that makes object files only, `compiles` of them."""
 
@@ -50,8 +51,7 @@ class Tree:
             path.unlink()
 
 
-@dataclass(frozen=True)
-class Workload:
+class Workload(Struct, frozen=True):
     """How to get one. objects: given the place, writes what it needs there; returns make's arguments and how many
     compiles they are."""
 

@@ -4,8 +4,9 @@ import argparse
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from dgcc.cli.config import ConfigError
 from dgcc.naming.orb import address_towards, is_loopback
@@ -18,8 +19,7 @@ _NICEST = 19
 log = logging.getLogger("dgcc")
 
 
-@dataclass(frozen=True, slots=True)
-class Courtesy:
+class Courtesy(Struct, frozen=True):
     """How nice jobs are, and beyond which share of the CPUs the owner is using the host; None: not looked at."""
 
     niceness: int

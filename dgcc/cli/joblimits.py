@@ -1,10 +1,11 @@
 """Options and settings of a slave's owner for what a job may use."""
 
 import argparse
-import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
+
+from msgspec.structs import replace
 
 from dgcc.cli.config import ConfigError
 from dgcc.store.jaillimits import Limits, host_limits
@@ -59,4 +60,4 @@ def job_limits(args: argparse.Namespace, settings: dict[str, Any], slots: int) -
         given = option if option is not None else settings.get(name)
         if given is not None:
             changed[field] = parse(what, str(given))
-    return dataclasses.replace(host_limits(slots), **changed)
+    return replace(host_limits(slots), **changed)

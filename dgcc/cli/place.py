@@ -4,9 +4,11 @@ import argparse
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dgcc.cli.config import ConfigError
 from dgcc.naming.orb import OPEN_WARNING, address_towards, is_loopback
@@ -33,8 +35,7 @@ def _shown(directory: Path) -> str:
         return str(directory)
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(Struct, frozen=True):
     """This process in the farm: where that is, and with what certificate."""
 
     place: Place

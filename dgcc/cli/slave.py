@@ -1,7 +1,6 @@
 """The command `dgcc-slave`: lends this host's CPUs to the masters of a farm."""
 
 import argparse
-import dataclasses
 import logging
 import os
 import queue
@@ -12,6 +11,8 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+
+from msgspec.structs import asdict, replace
 
 import dgcc
 from dgcc.cli import courtesy, joblimits, place, simulation
@@ -128,7 +129,7 @@ def _serve(args: argparse.Namespace) -> int:
         slave: Slave | Simulation = (
             Simulation(poa, farm, name, args) if args.simulate is not None
             else _open(args, settings, name, lambda options: Slave(
-                poa, farm, dataclasses.replace(options, **dataclasses.asdict(gives_way)), over))
+                poa, farm, replace(options, **asdict(gives_way)), over))
         )  # fmt: skip
         slave.start()
         log.info("slave '%s' offers %d slots at %s", slave.name, slave.slots, farm.address)

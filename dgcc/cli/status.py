@@ -2,8 +2,10 @@
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.place import join_farm
@@ -15,8 +17,7 @@ from dgcc.naming.place import parse_address
 from dgcc.trust.tls import MASTER
 
 
-@dataclass(frozen=True)
-class SlaveStatus:
+class SlaveStatus(Struct, frozen=True):
     """One slave. `trouble` says why nothing else is known of it; else see DGCC::SlaveState in the IDL.
 
     load: over one minute. memory_free: bytes. waiting, kept: jobs. in_use: its owner is using the host, so it takes no
@@ -53,8 +54,7 @@ class SlaveStatus:
         return f"  {self.name:<20} {free}, {', '.join(more)}"
 
 
-@dataclass(frozen=True)
-class FarmStatus:
+class FarmStatus(Struct, frozen=True):
     """All of a farm."""
 
     masters: tuple[str, ...]

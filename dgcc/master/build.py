@@ -12,9 +12,10 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from dgcc.master.clients import ClientServer
 from dgcc.master.dispatch import Dispatcher
@@ -67,8 +68,7 @@ _FAREWELL_S = 0.3  # what a build takes after its last job
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class BuildOptions:
+class BuildOptions(Struct, frozen=True):
     """What the command line, the environment and the config file say."""
 
     naming: Place | None

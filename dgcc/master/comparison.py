@@ -1,7 +1,8 @@
 """What --compare has found so far: every remote job's outputs beside those of the same command at home."""
 
 import os
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dgcc.master.compare import Difference, describe, differences, ending, made_of
 from dgcc.master.work import RemoteResult
@@ -9,8 +10,7 @@ from dgcc.master.work import RemoteResult
 _SHOWN = 20
 
 
-@dataclass(frozen=True)
-class Differing:
+class Differing(Struct, frozen=True):
     """A job that came out otherwise on a slave. `path`: of the file, empty where it is none; `where`: for people."""
 
     target: str
@@ -18,8 +18,7 @@ class Differing:
     where: str
 
 
-@dataclass
-class Comparison:
+class Comparison(Struct):
     """Jobs compared, and all differences."""
 
     jobs: int = 0

@@ -8,9 +8,10 @@ import sqlite3
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
+
+from msgspec import Struct, field
 
 from dgcc.master.memory import KEEP_S, Memory
 from dgcc.master.siblings import Group
@@ -28,8 +29,7 @@ _MOST_KIB = 2**32 - 1
 _MOST_S = 1e7
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One command that ended well.
 
     directory, target: as in `Past`. command, kind: as in `Likeness`. size: of its sources, bytes; 0: not known. host: a
@@ -50,16 +50,14 @@ class Run:
     travelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(Struct, frozen=True):
     """Of a host: by CPU time, by wall time; 1 for the reference."""
 
     cpu: float = 1.0
     wall: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Usual:
+class Usual(Struct, frozen=True):
     """What a command usually takes on a host of speed 1: seconds, bytes."""
 
     wall_s: float
@@ -67,8 +65,7 @@ class Usual:
     memory: int
 
 
-@dataclass(slots=True)
-class Known:
+class Known(Struct):
     """One command as earlier builds left it; `samples` are read when it is asked for. travelled: a slave has run it."""
 
     command: bytes
@@ -78,8 +75,7 @@ class Known:
     travelled: int
 
 
-@dataclass(slots=True)
-class Learned:
+class Learned(Struct):
     """All that is known of a project's commands, by directory and target, their siblings, and all hosts' speeds."""
 
     known: dict[tuple[bytes, bytes], list[Known]] = field(default_factory=dict)

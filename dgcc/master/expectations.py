@@ -3,8 +3,9 @@
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from dgcc.master.durations import Durations, Known, Learned, Run, Speed, normal, usual
 from dgcc.master.history import HOME
@@ -24,8 +25,7 @@ class Basis(Enum):
     NOTHING = "nothing but its size"
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """What a command should take on a host of speed 1: seconds, bytes (0: not known)."""
 
     wall_s: float = 0.0

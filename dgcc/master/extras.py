@@ -4,7 +4,8 @@ On the master's loop, but for `read`.
 """
 
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.store.cache import DigestCache, default_path
 from dgcc.store.errors import StoreError
@@ -25,8 +26,7 @@ class Unreasonable(StoreError):
     """A directory that nobody would send to another machine as a whole."""
 
 
-@dataclass(frozen=True)
-class Extra:
+class Extra(Struct, frozen=True):
     """One such directory: its layer, and the watch on it."""
 
     layer: Layer

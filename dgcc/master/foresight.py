@@ -8,8 +8,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from dgcc.master.durations import Durations, Run
 from dgcc.master.expectations import Basis, Expectations, Expected, host_of
@@ -23,8 +24,7 @@ from dgcc.master.want import Want
 from dgcc.master.work import Work
 
 
-@dataclass(frozen=True, slots=True)
-class Foreseen:
+class Foreseen(Struct, frozen=True):
     """A plan with what it is expected to take.
 
     By place: digests of the commands and their kinds, expectations, the seconds behind each job to the build's end, the
@@ -58,8 +58,7 @@ def foresee(plan: Plan, expectations: Expectations) -> Foreseen:
     return Foreseen(plan, tuple(commands), tuple(kinds), tuple(expected), behind, heirs)
 
 
-@dataclass(slots=True)
-class _Released:
+class _Released(Struct):
     """A job that make has released: what its command is like, and its place in the plan, if it has one there."""
 
     job: Job

@@ -2,8 +2,9 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from dgcc.master.joblist import Job, State
 from dgcc.master.memory import Memory
@@ -17,8 +18,7 @@ HOME = "home"
 _KEY = 32  # bytes of an environment's key
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """One recipe command of a build that has ended.
 
     directory, target: as make names them; of a driver that tells no target, the label as bytes. label: short, as

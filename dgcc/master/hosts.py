@@ -7,7 +7,8 @@ waiting place is left, and is neither while it rests.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dgcc.master.ranking import Ranking
 from dgcc.master.want import Host, Want
@@ -27,8 +28,7 @@ def speed_class(speed: float) -> int:
     return round(math.log(max(speed, 1e-3)) * _CLASSES)
 
 
-@dataclass
-class Held:
+class Held(Struct):
     """A job that a host has. `began` is None while it waits there."""
 
     want: Want
@@ -36,8 +36,7 @@ class Held:
     began: float | None = None
 
 
-@dataclass
-class Member:
+class Member(Struct):
     """One host of the farm."""
 
     number: int

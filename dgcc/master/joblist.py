@@ -8,8 +8,9 @@ released one that nobody planned joins the list.
 import enum
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 
 class State(enum.Enum):
@@ -45,8 +46,7 @@ class IllegalTransition(AssertionError):
     """A job was about to enter a state that its present one does not lead to: a bug in the master."""
 
 
-@dataclass
-class Job:
+class Job(Struct):
     """One recipe command. Only `JobList.move` changes `state`; other fields belong to the master's loop."""
 
     id: int

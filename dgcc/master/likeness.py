@@ -6,8 +6,9 @@ and spacing do not count: make executes a simple command without a shell, and ta
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
+
+from msgspec import Struct
 
 from dgcc.master.verdict.recipe import SHELLS
 
@@ -18,8 +19,7 @@ _SOURCES = frozenset(
 _MOST_SOURCES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
+class Likeness(Struct, frozen=True):
     """command: a digest of the command, 8 bytes. kind: what it has in common with its like, such as "cc -c .c".
 
     sources: the names of source files in it, as they stand there.

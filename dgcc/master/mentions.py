@@ -7,7 +7,8 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.store.errors import shown
 from dgcc.store.layer import Layer
@@ -24,16 +25,14 @@ _KERNELS = (b"/dev/", b"/proc/", b"/sys/", b"/run/")
 _EVERYWHERE = b"/dev/null"
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(Struct, frozen=True):
     """Absolute paths of files that exist now and every job must see; hindrance: why no compile may travel, or empty."""
 
     files: tuple[bytes, ...] = ()
     hindrance: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
+class _Asking(Struct, frozen=True):
     """A file of a layer that asks about something."""
 
     layer: Layer

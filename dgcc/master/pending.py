@@ -1,14 +1,14 @@
 """The jobs as the Overseer knows them: what is wanted, who has them, which are ready, and in which order. No clock."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dgcc.master.ranking import Ranking
 from dgcc.master.want import Want
 
 
-@dataclass
-class Pending:
+class Pending(Struct):
     """A job that is ready or sent."""
 
     want: Want

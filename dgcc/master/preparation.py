@@ -7,7 +7,9 @@ import asyncio
 import os
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dgcc.master.environment.environments import Environments
 from dgcc.master.mentions import Outside
@@ -21,8 +23,7 @@ from dgcc.store.errors import StoreError
 _ROUNDS = 5
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """What a job is sent with: keys of environments, topmost first; names of layers; links (path, target) to them."""
 
     environments: tuple[bytes, ...]

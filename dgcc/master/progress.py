@@ -6,7 +6,8 @@ What is left is played through in `timeleft.py`; what goes in there is kept up t
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.master.foresight import Foreseen, Foresight
 from dgcc.master.joblist import END, Job, State
@@ -19,8 +20,7 @@ _KNOWN = 0.5  # of a plan's work, what must be known from history for the time l
 _MOST_SAMPLES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """At `at_s` seconds after the build's start, `left_s` were expected to be left; percent: of its time, over."""
 
     at_s: float
@@ -28,8 +28,7 @@ class Sample:
     left_s: float
 
 
-@dataclass(slots=True)
-class _Pace:
+class _Pace(Struct):
     """How fast slots of a pool are: work done in them over the time that it took, the latest jobs above all."""
 
     work: float = 0.0
@@ -52,8 +51,7 @@ class _Pace:
         self.work, self.time_s = self.work * fade + work, self.time_s * fade + time_s
 
 
-@dataclass(slots=True)
-class _Slot:
+class _Slot(Struct):
     """A job in a slot, since `began`, with the work that was expected of it then; `known`: from its own history."""
 
     began: float

@@ -41,9 +41,11 @@ import json
 import math
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, fields
 
 FORMAT = 1
 _LONGEST_LINE = 16 << 20  # characters
@@ -53,8 +55,7 @@ class RecordingError(Exception):
     """A file is not a recording that can be used; the message says what is wrong with it, and where."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedJob:
+class RecordedJob(Struct, frozen=True):
     """One recipe command; see the module for what the fields mean."""
 
     id: int
@@ -74,8 +75,7 @@ class RecordedJob:
     bytes_out: int
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(Struct, frozen=True):
     """One build. `jobs` are in the order of their release: each comes after all that had to end before it."""
 
     jobs: tuple[RecordedJob, ...]

@@ -9,8 +9,9 @@ import platform
 import secrets
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from dgcc.corba import DGCC
 from dgcc.master.failures import Failure, phrase
@@ -24,8 +25,7 @@ SIMULATED = "simulated"
 """The kind of machine that a slave gives itself which only simulates: no master takes it that builds."""
 
 
-@dataclass
-class Tally:
+class Tally(Struct):
     """What one slave did in this build, for the report."""
 
     jobs: int = 0
@@ -44,8 +44,7 @@ class Tally:
             self.trouble = str(failure)
 
 
-@dataclass
-class SlaveLink:
+class SlaveLink(Struct):
     """One registered slave: its reference, its lease and the threads that call it."""
 
     lease: int

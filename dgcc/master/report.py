@@ -3,9 +3,11 @@
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from dgcc.master.progress import Sample
 from dgcc.master.registry import Tally
@@ -24,16 +26,14 @@ _SHOWN_STEPS = 5
 _SHOWN_S = 0.05  # steps of the critical path that took less are not shown
 
 
-@dataclass(frozen=True)
-class Fallback:
+class Fallback(Struct, frozen=True):
     """A job meant for the farm that ran at home."""
 
     target: str
     reason: str
 
 
-@dataclass
-class Report:
+class Report(Struct):
     """The figures of one build. Times are seconds, sizes bytes of content as it crossed the wire."""
 
     exit_code: int = 0
@@ -68,7 +68,7 @@ class Report:
         """The report as a JSON document; see the README for its keys."""
         compared = self.comparison
         figures: dict[str, Any] = {} if compared is None else {
-            "compared": {"jobs": compared.jobs, "different": [vars(each) for each in compared.different]}
+            "compared": {"jobs": compared.jobs, "different": [asdict(each) for each in compared.different]}
         }  # fmt: skip
         return json.dumps(
             {

@@ -1,6 +1,5 @@
 """Takes a slave's result home: fetches large outputs, writes all of them into the project's trees."""
 
-import dataclasses
 import hashlib
 import itertools
 import os
@@ -11,6 +10,8 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from dgcc.corba import DGCC
 from dgcc.master.failures import ProtocolFailed
@@ -199,7 +200,7 @@ def take_result(
         if trees.layer_of(output.root) is None:
             raise ProtocolFailed(f"it wrote below '{shown(output.root)}', which is none of the roots")
         if entry.kind in (Kind.FILE, Kind.SYMLINK) and entry.mtime_ns in run:
-            entry = dataclasses.replace(entry, mtime_ns=sent_ns)
+            entry = replace(entry, mtime_ns=sent_ns)
         if output.touched:
             touched.setdefault(output.root, []).append(entry)
             continue

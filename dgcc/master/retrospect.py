@@ -1,7 +1,8 @@
 """What a build did with its time: slots in use, the slowest jobs, the longest path. Pure computations."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dgcc.master.history import HOME
 from dgcc.master.joblist import Job, State
@@ -13,8 +14,7 @@ PARTS = 30
 _SLOWEST = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Took:
+class Took(Struct, frozen=True):
     """One job that ended: its target, where it ran, seconds of the command itself."""
 
     target: str
@@ -22,8 +22,7 @@ class Took:
     wall_s: float
 
 
-@dataclass(frozen=True)
-class Retrospect:
+class Retrospect(Struct, frozen=True):
     """slots: of the farm, at most at a time. used: how many were, on average, in each part of the build. slowest: jobs,
     the slowest first. path: of jobs each of which awaited the one before, those that took longest together."""
 

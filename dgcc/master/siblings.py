@@ -5,15 +5,15 @@ of C++ hardly depends on the size of its source, one of C mostly does; the line 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _FEW = 3  # siblings that say more than all of their kind in other directories
 _ENOUGH = 4  # measurements for a line; below, their mean
 _FAR = 8.0  # times the mean so far: what took longer counts for so much only
 
 
-@dataclass(slots=True)
-class Group:
+class Group(Struct):
     """Sums over the siblings: of sizes in bytes, durations in seconds, memory in bytes."""
 
     count: int = 0
@@ -55,8 +55,7 @@ class Group:
         return max(self.least_s / 2, min(2 * self.most_s, start + slope * size))
 
 
-@dataclass(frozen=True, slots=True)
-class Guess:
+class Guess(Struct, frozen=True):
     """wall_s: seconds. memory: bytes. near: from the same directory."""
 
     wall_s: float

@@ -12,8 +12,9 @@ found stands against it with its own weight, which has an upper bound, so that a
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from statistics import median
+
+from msgspec import Struct
 
 MOST_WEIGHT = 100.0
 _MOST_BETWEEN = 50.0  # measurements between two hosts count for so many at most
@@ -23,8 +24,7 @@ _EXACT = 1e-6
 _FASTEST = math.log(50.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """log: the natural logarithm of a speed. weight: how many measurements it stands for."""
 
     log: float = 0.0
@@ -36,8 +36,7 @@ class Measured:
         return math.exp(self.log)
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """One command that took `first_s` seconds on host `first` and `second_s` on host `second`."""
 
     first: str

@@ -1,9 +1,10 @@
 """Gives jobs what they were found to lack on a slave: at once, and in later builds. On the master's loop."""
 
-import dataclasses
 import logging
 import os
 from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from dgcc.master.joblist import Job
 from dgcc.master.lacked import Lacked
@@ -63,6 +64,6 @@ class Supplies:
         work.inputs = (*work.inputs, *inside)
         if outside:
             needs = work.needs
-            work.needs = dataclasses.replace(
+            work.needs = replace(
                 needs, programs=(*needs.programs, *files), paths=(*needs.paths, *directories)
             )

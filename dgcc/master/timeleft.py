@@ -5,21 +5,20 @@ A pure computation over seconds of *work*: of a job on a host of speed 1. A slot
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 REMOTE, HOME = 0, 1
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(Struct, frozen=True):
     """Slots that are alike. speed: seconds of work that each does in a second."""
 
     slots: int
     speed: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A job that make has released: `work` is what is left of it. place: in the plan; -1: not in it."""
 
     work: float
@@ -28,8 +27,7 @@ class Item:
     behind: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(Struct, frozen=True):
     """What is left of a build.
 
     heirs: by place, who awaits the job. missing: by place, how many jobs that it awaits have not ended. planned: those

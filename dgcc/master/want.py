@@ -1,10 +1,9 @@
 """What the Overseer is told of jobs and hosts, and what it answers. Values only."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(Struct, frozen=True):
     """What is known of a job before it runs. All of it is advice: a wrong figure costs time, never correctness.
 
     priority: seconds, the expected length of the longest path from the job's start to the build's end, the job
@@ -18,8 +17,7 @@ class Want:
     repeatable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """A slave as it registers. memory: bytes, 0: not known. speed: jobs take 1/speed of their expected time there."""
 
     name: str
@@ -28,8 +26,7 @@ class Host:
     speed: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Send the job to the slave. `second`: it runs elsewhere already, and keeps running there."""
 
     job: int
@@ -37,16 +34,14 @@ class Send:
     second: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class GoHome:
+class GoHome(Struct, frozen=True):
     """Run the job at home: the farm cannot."""
 
     job: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(Struct, frozen=True):
     """Tell the slave to forget the job, which it has failed if `why` says how."""
 
     job: int

@@ -20,9 +20,10 @@ From the master:
 
 import os
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+
+from msgspec import Struct
 
 VERSION = 1
 MAX_PAYLOAD = 64 << 20
@@ -58,8 +59,7 @@ class WireError(ValueError):
     """Bytes from a client or hook that make no sense; the message says what and where."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """A recipe command as the driver would have started it.
 
     `program` is the path that would be executed; `cwd` is empty where the client could not tell it, `target`

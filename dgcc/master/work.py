@@ -1,9 +1,10 @@
 """What a released job is run with: who waits for it, what it is, what was decided about it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from dgcc.master.clients import Client
 from dgcc.master.preparation import Prepared
@@ -12,16 +13,14 @@ from dgcc.master.verdict.needs import Needs
 from dgcc.master.wire import Request
 
 
-@dataclass
-class RemoteResult:
+class RemoteResult(Struct):
     """A slave's result, kept to be compared: DGCC.Result, and where its large outputs lie by their index."""
 
     result: Any
     large: Mapping[int, Path]
 
 
-@dataclass
-class Sent:
+class Sent(Struct):
     """What a job was sent to a slave with."""
 
     prepared: Prepared
@@ -30,8 +29,7 @@ class Sent:
     at_ns: int  # when it was sent, by the clock that stamps files here
 
 
-@dataclass
-class Work:
+class Work(Struct):
     """What the master needs to run a released job."""
 
     client: Client

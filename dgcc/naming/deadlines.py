@@ -4,12 +4,13 @@ All are seconds. `[deadlines]` in the user's configuration file changes them for
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+
+class Deadlines(Struct, frozen=True):
     """The bounds of one process. A slave takes the length of its lease from the master that grants it."""
 
     connect: float = 4.0

@@ -1,8 +1,9 @@
 """Where a farm's naming service is, and how its members speak with it and with each other."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 DEFAULT_PORT = 2809  # registered with IANA for CORBA's corbaloc
 _PRIVATE = "unix:"
@@ -12,8 +13,7 @@ class NamingError(Exception):
     """The Naming Service cannot be used; the message says which, why and what to do."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """A naming service at `host` and `port`; with `tls` everything there is mutual TLS.
 
     With `sockets`, a directory that only its owner can enter, it is that of a farm of one: every process listens on a

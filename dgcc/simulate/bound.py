@@ -14,15 +14,15 @@ from the bound no scheduler could help. If remote jobs have run at home (fallbac
 speed 1. Transfers, latency, make's window and faults are in neither.
 """
 
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.simulate.graph import Graph
 from dgcc.simulate.paths import longest_paths
 from dgcc.simulate.setting import Setting
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """All in seconds. `chain`: the jobs of the longest path, by their places."""
 
     path: float

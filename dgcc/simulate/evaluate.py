@@ -7,8 +7,9 @@ bound, unless said otherwise.
 import argparse
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dgcc.master.recording import RecordingError, read
 from dgcc.simulate.bound import bound_of

@@ -7,7 +7,8 @@ All transfers share the master's link, each way by itself, one after another.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.simulate.clock import Clock
 from dgcc.simulate.graph import Graph
@@ -31,8 +32,7 @@ class Link:
         return now + self._latency_s
 
 
-@dataclass
-class _Run:
+class _Run(Struct):
     began: float
     left: float  # seconds of work on a host of speed 1
     since: float  # when `left` was so much

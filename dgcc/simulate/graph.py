@@ -1,13 +1,13 @@
 """A recording as a graph: who awaits whom, in which order make comes by, what each job takes."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.master.recording import RecordedJob, Recording
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """The jobs of a recording by their places, 0, 1, ... in the order in which they were released.
 
     awaited: the places of what each must come after. awaiting: the same the other way round. above: the job whose

@@ -1,6 +1,6 @@
 """What a simulated farm is like: slaves, home, network, faults, what is known before the build."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 # What `dgcc-master` waits for before it gives a slave up: the defaults of its deadlines.
 LEASE_S = 12.0
@@ -11,8 +11,7 @@ class SettingError(Exception):
     """What the command line asks for makes no sense; the message says what, and what would."""
 
 
-@dataclass(frozen=True)
-class Slave:
+class Slave(Struct, frozen=True):
     """A host: jobs take their recorded time divided by `speed` there."""
 
     name: str
@@ -20,8 +19,7 @@ class Slave:
     speed: float = 1.0
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """At `at` seconds a slave is killed (`kill`), stopped for good (`stop`), or `factor` times as slow (`slow`)."""
 
     slave: str
@@ -30,8 +28,7 @@ class Fault:
     factor: float = 1.0
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One simulation.
 
     home: recipes at home at once. window: make's -j. prefetch: jobs that wait on a slave besides those that run.

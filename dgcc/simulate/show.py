@@ -1,8 +1,9 @@
 """What a simulation has to say: as text, and as JSON."""
 
 import os
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import asdict, replace
 
 from dgcc.master.recording import Recording
 from dgcc.simulate.graph import Graph
@@ -47,7 +48,7 @@ def as_json(setting: Setting, graph: Graph, outcomes: dict[str, Outcome]) -> dic
     """Return the same as a JSON value. Times are seconds."""
     return {
         "slots": setting.slots,
-        "slaves": [vars(slave) for slave in setting.slaves],
+        "slaves": [asdict(slave) for slave in setting.slaves],
         "window": setting.window,
         "home": setting.home,
         "prefetch": setting.prefetch,

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.master.home import HomeSlots
 from dgcc.master.overseer import Action, GoHome, Host, Overseer, Send, Withdraw
@@ -23,8 +24,7 @@ class Stuck(Exception):
     """A simulated build stands still for ever: a mistake of the simulator's or of the Overseer's."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a simulated build went.
 
     makespan: seconds. slot_use: share of the time of all slots in which they ran something. twice: jobs that were begun

@@ -6,9 +6,10 @@ import os
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 DEFAULT_S = 0.1
 _SLEEP = re.compile(rb"(?:.*[\s;&/])?sleep\s+([0-9]+(?:\.[0-9]+)?)(?:[\s;&].*)?", re.DOTALL)
@@ -20,8 +21,7 @@ class BadRecording(Exception):
     """A recording cannot be used; the message says where, and what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """What a job takes: seconds, and bytes of memory."""
 
     wall_s: float

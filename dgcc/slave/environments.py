@@ -7,9 +7,10 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from dgcc.slave import soundness
 from dgcc.slave.fetch import Fetch, listing
@@ -33,8 +34,7 @@ _TRUSTED_S = 60.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class System:
+class System(Struct, frozen=True):
     """The environments of one job on disk, topmost first, and the bytes that were pulled for it."""
 
     trees: tuple[Path, ...]

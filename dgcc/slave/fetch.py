@@ -6,8 +6,9 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dgcc.corba import CORBA
 from dgcc.slave.peers import Metered, Peer
@@ -34,8 +35,7 @@ _ROUNDS = 3
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Brought:
+class Brought(Struct):
     """Where content came from, in bytes of content; `received` is what crossed the network for it."""
 
     here: int = 0

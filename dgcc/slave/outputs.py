@@ -5,9 +5,10 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from msgspec import Struct
 
 from dgcc.corba import DGCC
 from dgcc.store.descent import OPEN_DIRECTORY, parent_fd
@@ -35,8 +36,7 @@ class TooMuch(StoreError):
     """A job left more than a slave brings home. The message is a sentence that names the limit."""
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(Struct, frozen=True):
     """A writable layer after a job: where the job saw it, its mirror, what the job changed in it."""
 
     root: bytes

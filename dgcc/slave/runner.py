@@ -1,6 +1,5 @@
 """Runs one job: brings its layers up to date, runs it in its jail, makes its result."""
 
-import dataclasses
 import itertools
 import logging
 import os
@@ -9,6 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from dgcc.corba import CORBA, DGCC
 from dgcc.slave.environments import EnvironmentPool
@@ -119,7 +120,7 @@ class Runner:
                 spec = self._spec(job, session.host, scratch, system.trees, mirrors)
                 terminal = Terminal(job.out_tty, job.err_tty, job.columns, job.rows)
                 if self._groups:
-                    spec = dataclasses.replace(spec, group=self._groups.make(self._limits))
+                    spec = replace(spec, group=self._groups.make(self._limits))
                 jail = JailRun(
                     spec, merge=job.merge, deadline_s=job.deadline_s, max_output=_MOST_PRINTED, terminal=terminal
                 )

@@ -1,18 +1,18 @@
 """The slave process: its CORBA object, its job processes, its heartbeat."""
 
 import concurrent.futures
-import dataclasses
 import logging
 import platform
 import queue
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+from msgspec import Struct
+from msgspec.structs import replace
 
 import dgcc
 from dgcc.corba import CORBA, DGCC, DGCC__POA
@@ -43,8 +43,7 @@ _MOST_WAITING = 10_000  # jobs of one master; those we know send as many as ther
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class SlaveOptions:
+class SlaveOptions(Struct, frozen=True):
     """How this slave is to run."""
 
     name: str
@@ -114,7 +113,7 @@ class Slave(DGCC__POA.Slave):
         """Bind under dgcc/slaves, register with every master there is, start the job processes."""
         for thread in (*self._threads, self._keeper):
             thread.start()
-        self._options = dataclasses.replace(self._options, name=self._meeting.claim(self._options.name))
+        self._options = replace(self._options, name=self._meeting.claim(self._options.name))
         self._meeting.find_masters()
 
     def stop(self) -> None:

@@ -5,9 +5,10 @@ import logging
 import math
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from dgcc.corba import CORBA, DGCC
 from dgcc.naming.sender import Sender
@@ -35,8 +36,7 @@ class ProtocolTrouble(Exception):
     """The order, or what came with it, makes no sense."""
 
 
-@dataclass
-class LayerCopy:
+class LayerCopy(Struct):
     """A layer as far as this slave has it."""
 
     mirror: Mirror
@@ -44,8 +44,7 @@ class LayerCopy:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-@dataclass
-class Running:
+class Running(Struct):
     """A job that a job process has taken up: how to kill it, and whether anybody still wants its result."""
 
     jail: Any = None

@@ -9,9 +9,10 @@ import logging
 import threading
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 import dgcc
 from dgcc.corba import CORBA, DGCC, DGCC__POA
@@ -40,8 +41,7 @@ class _NoMirrors(MirrorPool):
         pass
 
 
-@dataclass
-class Busy:
+class Busy(Struct):
     """What was simulated for one master: jobs that ended, the seconds that they took, and between which times."""
 
     jobs: int = 0

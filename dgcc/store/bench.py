@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dgcc.store.blobs import BlobStore
 from dgcc.store.cache import DigestCache
@@ -70,8 +71,7 @@ class _Source:
         return self._tree.packed_piece(digest, offset, count)
 
 
-@dataclass
-class _Cost:
+class _Cost(Struct):
     """What a phase took, in seconds; `said` is what it did."""
 
     wall: float = 0.0

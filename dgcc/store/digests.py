@@ -8,8 +8,9 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from dgcc.store.mentions import SCANNED_BYTES, Mention, may_mention, mentions
 
@@ -30,8 +31,7 @@ class Stamp(NamedTuple):
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class Digested:
+class Digested(Struct, frozen=True):
     """A file's digest with the inode's state when it was taken; `settled` as in the function of that name.
 
     mentions: of a source, if it was asked for.

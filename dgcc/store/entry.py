@@ -2,8 +2,9 @@
 
 import enum
 import hashlib
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 PIECE = 1 << 20
 """The largest content that travels whole, in bytes; the same number as DGCC::PIECE."""
@@ -22,8 +23,7 @@ class Kind(enum.Enum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What lies at one path of a layer.
 
     path: relative to the layer's root, without a leading slash.
@@ -46,8 +46,7 @@ class Entry:
         return self.kind is Kind.FILE and not self.digest
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A stretch of a layer's changes: a reader of all `entries` has reached version `upto` of `latest`."""
 
     upto: int
@@ -63,8 +62,7 @@ class Blob(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """What a job made of one path below a root: content in `data`, or in the file named by `spool`.
 
     An entry whose mtime_ns is 0 was written while the job ran; any other time was set on purpose.

@@ -13,8 +13,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 import dgcc
 from dgcc.store import niceness
@@ -64,8 +65,7 @@ class JailCancelled(JailError):
     """`JailRun.kill` ended the command, or came before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class JailResult:
+class JailResult(Struct, frozen=True):
     """How the command ended. signal: 0 unless a signal ended it, and then exit_code is 0.
 
     cpu_s: user and system time of all its processes, seconds. max_rss: of the largest of them, bytes.

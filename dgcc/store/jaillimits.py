@@ -1,13 +1,13 @@
 """What a job may use before it is ended, and how that is said."""
 
-import dataclasses
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from msgspec import Struct
+from msgspec.structs import replace
 
 _GIB = 1 << 30
 _LEAST_MEMORY = 4 * _GIB  # a link with debug information, or one large template, takes this
@@ -20,8 +20,7 @@ _SCRATCH_LEFT = 512 << 20
 _RESERVE = 32  # this part of memory, and of a small disk, is not for jobs
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The most that one job may use.
 
     memory: bytes of all its processes together, what they share counted once, and of its private directories.
@@ -91,7 +90,7 @@ def fitted(limits: Limits, scratch: Path) -> Limits:
     """The same for scratch directories in `scratch`, whose file system may be small. Raises OSError."""
     status = os.statvfs(scratch)
     part = status.f_blocks * status.f_frsize // _RESERVE
-    return dataclasses.replace(limits, scratch_left=min(limits.scratch_left, part))
+    return replace(limits, scratch_left=min(limits.scratch_left, part))
 
 
 def host_memory() -> int:

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dgcc.store.errors import StoreError
 from dgcc.store.jaillimits import Limits
@@ -16,8 +17,7 @@ class BadSpec(StoreError):
     """This is no command that any system could run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(Struct, frozen=True):
     """The host's file, directory (with all beneath) or symlink at `host`, read-only at `inside`.
 
     optional: skip it where the host has no such path.
@@ -28,8 +28,7 @@ class Bind:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(Struct, frozen=True):
     """Host directories `lower`, topmost first, merged at `path`; with an upper directory if `writable`.
 
     The lower directories are never written to. What a job may change in them must belong to its outside ids.
@@ -40,8 +39,7 @@ class Overlay:
     writable: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JailSpec:
+class JailSpec(Struct, frozen=True, kw_only=True):
     """All that makes up one job in its jail. Paths are absolute and normalised, as bytes.
 
     scratch: an empty directory of the caller, on a disk (not itself on an overlay). program: a path, or a

@@ -5,11 +5,11 @@ import os
 import struct
 import termios
 import tty
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(Struct, frozen=True):
     """Which of a job's streams are a terminal, and its size in characters (0: not known)."""
 
     out: bool

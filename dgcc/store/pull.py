@@ -3,9 +3,10 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from dgcc.store.ahead import ahead
 from dgcc.store.blobs import BlobStore
@@ -27,8 +28,7 @@ class BlobSource(Protocol):
         """As DGCC::Source::piece; the answer has compressed and data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pulled:
+class Pulled(Struct, frozen=True):
     """What a pull brought: bytes of content as they crossed the wire, and digests that nobody has now."""
 
     received: int
@@ -87,8 +87,7 @@ def _fetch(source: BlobSource, sizes: Mapping[bytes, int], blobs: BlobStore, los
     return received
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(Struct, frozen=True):
     """What came of a request."""
 
     received: int

@@ -8,7 +8,9 @@ Products stay absent even then, and are no placeholders: a job's own outputs wou
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from functools import cached_property
+
+from msgspec import Struct
 
 from dgcc.store.entry import WITHHELD_MARK
 from dgcc.store.ignore import Ignores, compiled
@@ -39,8 +41,7 @@ _SMALL = 4 << 10
 _SMALL_BARE = 64 << 10  # of names without a dot, as C++ headers have (Eigen/Dense)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True, dict=True):
     """The rules by which files become part of a layer unasked, with or without content.
 
     max_size: the largest file whose content comes unasked, in bytes. skipped: names of what is left out wherever
@@ -60,10 +61,13 @@ class Selection:
     everything: bool = False
     whole_files: int = WHOLE_FILES
     whole_bytes: int = WHOLE_BYTES
-    _ignores: Ignores | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_ignores", compiled(self.ignored))
+        _ = self._ignores  # a pattern that makes no sense is told at once
+
+    @cached_property
+    def _ignores(self) -> Ignores | None:
+        return compiled(self.ignored)
 
     def enters(self, name: bytes) -> bool:
         """Whether something of this name is mirrored, and looked into if it is a directory."""

@@ -3,8 +3,9 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from dgcc.store.entry import Entry, Page
 from dgcc.store.errors import BadVersion, StoreError, shown
@@ -27,8 +28,7 @@ class LayerSource(BlobSource, Protocol):
         """As DGCC::Source::changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(Struct, frozen=True):
     """The version that a mirror has reached, and the bytes of content received on the way."""
 
     version: int

@@ -5,16 +5,16 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dgcc.store.entry import Kind
 
 _OPAQUE = ("user.overlay.opaque", "trusted.overlay.opaque")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One path that the job made, changed or removed.
 
     path: relative to the overlay's mount point; `b"."` is the mount point itself.
@@ -30,8 +30,7 @@ class Change:
     link: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """A path that the job made and that cannot be brought home, with the reason as a short phrase."""
 
     path: bytes

@@ -7,7 +7,8 @@ version would otherwise keep what was in it when the directory comes back.
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.store.blobindex import BlobIndex
 from dgcc.store.descent import parent_of
@@ -19,8 +20,7 @@ _ENTRY_OVERHEAD = 80  # bytes of an entry on the wire beside path and link
 _COMPACT_FROM = 1024
 
 
-@dataclass(slots=True)
-class Record:
+class Record(Struct):
     """The newest entry of a path, the version that brought it, and a file's stamp when that was made."""
 
     entry: Entry

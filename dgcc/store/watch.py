@@ -11,7 +11,8 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dgcc.store import inotify
 from dgcc.store.errors import WatchError
@@ -27,8 +28,7 @@ _HEADER = struct.Struct("iIII")
 _LIMITS = ("/proc/sys/fs/inotify/max_user_watches", "/proc/sys/user/max_inotify_watches")
 
 
-@dataclass(frozen=True, slots=True)
-class Dirty:
+class Dirty(Struct, frozen=True):
     """Where something happened: absolute path -> number of events, and directories to be listed anew."""
 
     events: Mapping[bytes, int] = field(default_factory=dict)

@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from dgcc.trust.tls import AUTHORITY, PEER, REVOKED, ROLES, TrustError
 
@@ -32,8 +33,7 @@ _EARLIER = datetime.timedelta(hours=1)  # the clocks of a farm's hosts differ
 _SIGNED_WITH = hashes.SHA256()
 
 
-@dataclass(frozen=True)
-class Issued:
+class Issued(Struct, frozen=True):
     """A certificate that was issued: times are of the form 2026-01-31T12:00:00+00:00."""
 
     name: str

@@ -7,9 +7,10 @@ import os
 import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 LIBRARY = Path(__file__).resolve().parents[1] / "native" / "bin" / "libdgcc-tls.so"
 
@@ -31,16 +32,14 @@ class TrustError(Exception):
     """A certificate or an authority cannot be used; the message says which file, what is wrong and what to do."""
 
 
-@dataclass(frozen=True)
-class Peer:
+class Peer(Struct, frozen=True):
     """Who holds a certificate: the name in it, and what it lets its holder be."""
 
     name: str
     roles: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """The certificate in use by this process, and when (seconds since 1970) what it rests on ends."""
 
     directory: Path

@@ -3,12 +3,13 @@
 protocol: a number; version: the package's; clock: by how many seconds the machine's clock is ahead.
 """
 
-import dataclasses
 import runpy
 import sys
 import time
 from collections.abc import Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 _RECENT_NS = 600 * 10**9
 
@@ -28,7 +29,7 @@ def turn_clock(seconds: int) -> None:
         for change in found(*arguments):
             # A time near this one was given by the kernel; others were set by the job, whatever the clock says.
             if abs(change.mtime_ns - real_ns()) < _RECENT_NS:
-                change = dataclasses.replace(change, mtime_ns=change.mtime_ns + seconds * 10**9)
+                change = replace(change, mtime_ns=change.mtime_ns + seconds * 10**9)
             shifted.append(change)
         return shifted
 

@@ -10,6 +10,7 @@ import pytest
 from fuzz.bytefuzz import ROUNDS, SEED, broken
 from fuzz.vitals import Vitals
 from hook.hookrun import Master, drive, write
+from msgspec.structs import asdict
 
 from dgcc.master import wire
 from dgcc.master.clients import Client, ClientServer
@@ -113,7 +114,7 @@ def test_a_status_of_nonsense_is_a_client_that_has_gone() -> None:
 def test_no_string_of_a_request_has_a_nul(place: str) -> None:
     value: Any = (b"a\0b",) if place in ("argv", "environment") else b"a\0b"
     with pytest.raises(wire.WireError, match="NUL inside"):
-        wire.decode_request(wire.encode_request(Request(**{**COMPILE.__dict__, place: value})))
+        wire.decode_request(wire.encode_request(Request(**{**asdict(COMPILE), place: value})))
 
 
 def test_a_build_beside_broken_frames(tmp_path: Path) -> None:

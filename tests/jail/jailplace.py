@@ -1,9 +1,11 @@
 """A place to run jobs in: a project as lower layer, scratch directories, and what came of each job."""
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from dgcc.store.entry import Kind
 from dgcc.store.jail import (

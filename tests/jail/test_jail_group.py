@@ -27,7 +27,7 @@ place = Place(Path({top!r}))
 limits = Limits(memory=100 << 20, output=1 << 30, processes=60)
 
 def job(script):
-    spec = dataclasses.replace(place.spec(script, limits=limits), group=groups.make(limits))
+    spec = replace(place.spec(script, limits=limits), group=groups.make(limits))
     try:
         said = place.do(spec).text
     except JailError as error:

@@ -1,6 +1,5 @@
 """What a job may use: each bomb ends the job that it is, with a sentence, and nobody else's."""
 
-import dataclasses
 import os
 import tempfile
 import threading
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from jail.jailplace import Outcome, Place
+from msgspec.structs import replace
 
 from dgcc.store.jail import JailDeadline, JailError, JailLimit, Limits, probe
 from dgcc.store.jaillimits import fitted, host_limits, size
@@ -73,14 +73,14 @@ def test_a_bomb_ends_that_job_alone(place: Place, bomb: str) -> None:
 def test_a_bomb_that_ends_by_itself_is_known_too(place: Place) -> None:
     """It saw that the disk is full, and would have blamed that on its source."""
     full = "head -c 400M /dev/zero > /tmp/x || exit 1"
-    assert ends(place, full, dataclasses.replace(SMALL, memory=30 * MIB, output=40 * MIB)) in (
+    assert ends(place, full, replace(SMALL, memory=30 * MIB, output=40 * MIB)) in (
         "the job used more than 30 MiB of memory", "the job wrote more than 40 MiB")  # fmt: skip
 
 
 def test_a_sleeper_meets_its_deadline(place: Place) -> None:
     start = time.monotonic()
     with pytest.raises(JailDeadline, match="^the job ran for more than 1 seconds$"):
-        place.sh("sleep 50", limits=dataclasses.replace(SMALL, seconds=1))
+        place.sh("sleep 50", limits=replace(SMALL, seconds=1))
     assert time.monotonic() - start < 30
 
 
@@ -109,7 +109,7 @@ def test_what_is_written_in_memory_is_memory(place: Place) -> None:
         if probe(Path(name)) is None:  # elsewhere scratch directories lie on a disk
             scratch = Path(name) / "scratch"
             scratch.mkdir()
-            limits = dataclasses.replace(SMALL, memory=100 * MIB)
+            limits = replace(SMALL, memory=100 * MIB)
             said = ends(place, "head -c 150M /dev/zero > x; sleep 9", limits, scratch=scratch)
             assert said == "the job used more than 100 MiB of memory"
 
@@ -126,9 +126,9 @@ def test_space_is_not_taken_without_writing(place: Place) -> None:
 
 
 def test_a_host_that_is_short(place: Place) -> None:
-    assert ends(place, "sleep 9", dataclasses.replace(SMALL, memory_left=1 << 60)) == (
+    assert ends(place, "sleep 9", replace(SMALL, memory_left=1 << 60)) == (
         "the job was ended because its host had less than 1073741824 GiB of memory")  # fmt: skip
-    assert ends(place, "sleep 9", dataclasses.replace(SMALL, scratch_left=1 << 60)) == (
+    assert ends(place, "sleep 9", replace(SMALL, scratch_left=1 << 60)) == (
         "the job was ended because the disk of its host, where jobs write, was almost full")  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def test_defaults_follow_the_host(top: Path) -> None:
     gib = 1 << 30
     assert [host_limits(slots, total * gib).memory / gib for slots, total in ((2, 24), (16, 32), (4, 4))] == [12, 4, 3]
     status = os.statvfs(top)
-    assert fitted(dataclasses.replace(SMALL, scratch_left=1), top).scratch_left == 1
+    assert fitted(replace(SMALL, scratch_left=1), top).scratch_left == 1
     whole = status.f_blocks * status.f_frsize
-    assert 0 < fitted(dataclasses.replace(SMALL, scratch_left=1 << 60), top).scratch_left <= whole // 32
+    assert 0 < fitted(replace(SMALL, scratch_left=1 << 60), top).scratch_left <= whole // 32
     assert [size(n) for n in (3 * gib // 2, 4 * gib, 300 * MIB, 5)] == ["1.5 GiB", "4 GiB", "300 MiB", "5 bytes"]

@@ -1,10 +1,10 @@
 """Durations that builds leave: what is read from them, and what becomes of damaged and old files."""
 
-import dataclasses
 import sqlite3
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dgcc.master import durations as durations_module
 from dgcc.master.durations import Durations, Run, normal, usual
@@ -33,7 +33,7 @@ def memory(tmp_path: Path) -> Memory:
 
 
 def run(target: bytes = b"a.o", **more) -> Run:
-    return dataclasses.replace(Run(ROOT, target, COMMAND, "cc -c .c", 1000, "one", 2.0, 1.5, 64 << 20), **more)
+    return replace(Run(ROOT, target, COMMAND, "cc -c .c", 1000, "one", 2.0, 1.5, 64 << 20), **more)
 
 
 def learned(memory: Memory) -> Expectations:

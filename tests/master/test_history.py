@@ -1,6 +1,5 @@
 """Builds leave word of what they did, and later builds read it, whatever has become of the file meanwhile."""
 
-import dataclasses
 import os
 import sqlite3
 import subprocess
@@ -9,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dgcc.master import history as history_module
 from dgcc.master import lacked as lacked_module
@@ -32,7 +32,7 @@ class Clock:
 
 def past(target: bytes, **more) -> Past:
     row = Past(ROOT, target, "CC x", True, "it compiles x", "one", "", 0, 1.5, 1.25, 1e9, KEYS)
-    return dataclasses.replace(row, **more)
+    return replace(row, **more)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Recordings and graphs made up for tests of the simulator."""
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dgcc.master.recording import RecordedJob, Recording
 from dgcc.simulate.graph import Graph, graph_of

@@ -4,10 +4,10 @@ import json
 import random
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from simulate.simulatekit import RECORDINGS, graph
 
 from dgcc.master.recording import read, write

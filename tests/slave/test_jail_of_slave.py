@@ -1,6 +1,5 @@
 """What a slave makes of jobs that go too far, and of what hostile ones leave for it to read."""
 
-import dataclasses
 import os
 import socket
 import stat
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from slave.jobkit import Done, Slave
 from slave.systemkit import copy_in, with_libraries
 
@@ -20,7 +20,7 @@ from dgcc.store.jaillimits import Limits, host_limits
 
 PROJECT = b"/home/someone/project"
 MIB = 1 << 20
-SMALL = dataclasses.replace(host_limits(2), memory=200 * MIB, output=100 * MIB, files=50, processes=100, seconds=3)
+SMALL = replace(host_limits(2), memory=200 * MIB, output=100 * MIB, files=50, processes=100, seconds=3)
 
 
 @pytest.fixture(scope="module")

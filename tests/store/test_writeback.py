@@ -6,10 +6,10 @@ import stat
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dgcc.store.digests import stamp_of
 from dgcc.store.entry import Entry, Kind, Output

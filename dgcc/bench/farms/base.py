@@ -5,10 +5,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from msgspec import Struct
 
 from dgcc.bench import processes
 from dgcc.bench.processes import Tree
@@ -21,8 +22,7 @@ _UP_S = 30.0
 SPARE = 2
 
 
-@dataclass(frozen=True)
-class Build:
+class Build(Struct, frozen=True):
     """One build. cpu_s: what the developer's machine spent. builder_cpu_s: the builder. remote: jobs that it did."""
 
     cpu_s: float

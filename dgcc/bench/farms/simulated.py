@@ -4,8 +4,9 @@ import json
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dgcc.bench.farms.ours import Dgcc
 from dgcc.bench.setting import BenchFailed
@@ -15,8 +16,7 @@ _TOLD_S = 10.0
 _SERVED = r"master %s served, in simulation: (\d+) jobs, ([\d.]+) s of slots between ([\d.]+) and ([\d.]+)"
 
 
-@dataclass(frozen=True)
-class Dispatched:
+class Dispatched(Struct, frozen=True):
     """One build. Seconds of wall and of CPU by who used them; memory: the master's most, bytes."""
 
     jobs: int

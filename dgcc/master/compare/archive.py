@@ -2,8 +2,9 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from dgcc.master.compare.elf import elf_difference
 from dgcc.master.compare.stretch import around, first_offset, read, shown, size_of
@@ -16,8 +17,7 @@ _TABLES = {b"/": "the symbol table", b"/SYM64/": "the symbol table", b"//": "the
 _MOST = 64 << 20  # bytes; a larger member is compared as bytes only
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
+class _Member(Struct, frozen=True):
     """One member: its name, its header as it stands there, and where in the file its content is."""
 
     name: str

@@ -5,17 +5,17 @@ import io
 import os
 import stat
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from msgspec import Struct
 
 from dgcc.master.compare.content import first_difference
 from dgcc.store.entry import Kind
 from dgcc.store.wire import entry_from_wire
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """What a remote job made of one absolute path; its content is `data`, or that of the file `spool`.
 
     kind: GONE if it removed what was there. mode: permission bits. touched: only mode or time are new.
@@ -30,8 +30,7 @@ class Made:
     touched: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """How something came out otherwise at home. path: absolute; empty for what is no file. where: for people."""
 
     path: bytes

@@ -1,19 +1,18 @@
 """The head of an ELF file: for which machine it is, and what it asks for to be loaded."""
 
 import os
-from dataclasses import dataclass
 
 from elftools.common.exceptions import ELFError
 from elftools.construct import ConstructError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import InterpSegment
+from msgspec import Struct
 
 _MAGIC = b"\x7fELF"
 
 
-@dataclass(frozen=True, slots=True)
-class Elf:
+class Elf(Struct, frozen=True):
     """The head of an ELF file. machine: its EM_* name. interpreter: empty for static programs and for libraries.
 
     needed: names of the libraries that it asks for.

@@ -6,8 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dgcc import __version__
 from dgcc.master.environment.answers import Answers
@@ -42,8 +43,7 @@ _PAUSES_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)  # before each attempt at a system t
 _LINKERS = frozenset((b"ar", b"nm", b"ranlib", b"ld", b"gcc-ar", b"gcc-nm", b"gcc-ranlib"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
+class _Wish(Struct, frozen=True):
     """What one environment is for: the base if all is empty, else a compiler, its libraries, or programs."""
 
     toolchain: Toolchain | None = None
@@ -59,8 +59,7 @@ def _request(needs: Needs) -> _Request:
     return needs.toolchains, needs.programs, needs.libraries
 
 
-@dataclass(slots=True)
-class _State:
+class _State(Struct):
     """An environment as of a number of changes of the system."""
 
     at: int

@@ -11,9 +11,10 @@ import marshal
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from dgcc.master.environment.closure import Closure
 from dgcc.master.environment.environment import Environment
@@ -31,8 +32,7 @@ Shim = tuple[int, bytes]
 Learn = Callable[[bytes, Stamp, bytes], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """What is known of an environment from an earlier build, or an earlier moment of this one.
 
     paths: those whose inodes decide, joined, also where there is nothing; records: their looks. ways: directories on

@@ -1,11 +1,11 @@
 """What an environment consists of, by name: files, whole directories, places that must stay empty."""
 
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """Absolute paths, as programs name them: symlinks and ".." in them are followed when they are looked at.
 
     files: with every symlink on the way; of a directory among them it counts which names it has. trees:

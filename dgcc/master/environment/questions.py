@@ -3,7 +3,8 @@
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.master.environment.trouble import EnvironmentTrouble
 from dgcc.store.errors import shown
@@ -22,8 +23,7 @@ _MISLEADING = frozenset(
 _STANDARD_PATH = (b"/usr/local/bin", b"/usr/bin", b"/bin", b"/usr/sbin", b"/sbin")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a program said; `ok` if it exited with 0."""
 
     ok: bool

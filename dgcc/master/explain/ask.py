@@ -8,8 +8,9 @@ is, and nothing else changes.
 import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dgcc.master.plan.command import DRY_RUNS, plan_command
 from dgcc.master.plan.parse import parse
@@ -36,8 +37,7 @@ class ExplainError(Exception):
     """The target cannot be explained; the message says why, and what to try."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """A target in one directory (absolute), with its commands as make prints them; none, if it only needs others.
 
     makefile, line: where the recipe is; empty and 0 where make has it built in, or there is none.
@@ -51,8 +51,7 @@ class Recipe:
     prerequisites: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """The `recipes` of a target, and the shell and environment that make runs recipes with.
 
     plan: what make would do were the target gone, if it would do anything.

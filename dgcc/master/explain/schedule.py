@@ -1,7 +1,8 @@
 """What the Overseer goes by for one command: what it should take, what waits behind it, which hosts it prefers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.master.expectations import Basis, Expectations, Expected
 from dgcc.master.foresight import Foreseen, foresee
@@ -13,8 +14,7 @@ from dgcc.master.priorities import longest_way
 _SHOWN = 8  # targets of a path, and hosts
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """Of one command. path_s: seconds from its start to the end of the build on hosts of speed 1, itself included.
 
     path: the targets on that way. repeatable: whether it may be run a second time, which it is after `late_s` seconds

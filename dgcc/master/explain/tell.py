@@ -3,8 +3,9 @@
 import datetime
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from dgcc.master.environment.environments import Environments
 from dgcc.master.expectations import Expectations
@@ -22,8 +23,7 @@ _SHOWN = 12  # paths of one kind, for people
 _WIDTH = 15  # columns before what is said
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """An environment that a job is sent with: its key, and how many entries and bytes it has."""
 
     key: bytes
@@ -31,8 +31,7 @@ class Layer:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One command of a recipe: the verdict, and its environments or the trouble with them, which keeps it at home."""
 
     text: bytes
@@ -42,8 +41,7 @@ class Command:
     schedule: Schedule | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """One target: its recipe, its commands, what it was found to lack, its last build; `roots` are the project's."""
 
     recipe: Recipe

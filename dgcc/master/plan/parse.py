@@ -8,8 +8,9 @@ off (as kbuild does), from CURDIR in the database of the make that has just ende
 
 import re
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from dgcc.master.plan.planned import Plan, PlannedJob
 
@@ -39,8 +40,7 @@ _LONGEST_COMMAND = 1 << 20
 _Place: TypeAlias = tuple[bytes, bytes, int]  # a target with its recipe's makefile and line
 
 
-@dataclass(slots=True)
-class _Due:
+class _Due(Struct):
     """One target that is due, with the commands printed for it so far."""
 
     target: bytes
@@ -52,8 +52,7 @@ class _Due:
     above: tuple["_Due", int] | None = None  # the target, and the command of its recipe, in which that make runs
 
 
-@dataclass(slots=True)
-class _Frame:
+class _Frame(Struct):
     """A make that has said where it works: its first due target's place, and the parent's current target."""
 
     directory: bytes
@@ -61,8 +60,7 @@ class _Frame:
     resumed: _Due | None
 
 
-@dataclass(slots=True)
-class _Database:
+class _Database(Struct):
     """What is read of one make's database."""
 
     directory: bytes = b""

@@ -1,9 +1,10 @@
 """What a plan is made of: the jobs that make would run, and which of them await which."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 # A bound on what a makefile of a strange shape can cost; real graphs stay far below.
 _MOST_EDGES = 2_000_000
@@ -13,8 +14,7 @@ _Key: TypeAlias = tuple[bytes, bytes]  # directory and target
 _Made: TypeAlias = tuple[int, bytes]  # make and target
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedJob:
+class PlannedJob(Struct, frozen=True):
     """One recipe line that make would run.
 
     `directory` is absolute; `target` as make names it; `command` as make prints it, newlines included;
@@ -33,8 +33,7 @@ class PlannedJob:
     above: int | None = None
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True, dict=True):
     """All planned jobs in make's order, and the `prerequisites` of all (directory, target) that it knows.
 
     `needs` has the same by (make, target): several makes may work in one directory, and know different things of it.

@@ -1,13 +1,13 @@
 """A compile command as its options say, and the names of all files that it makes by the compiler's own rules."""
 
 import os
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dgcc.master.verdict.stayshome import StaysHome
 
 
-@dataclass(slots=True)
-class Compile:
+class Compile(Struct):
     """What the options of a command say; every path is as written, relative to the working directory.
 
     `stage` is b"-c", b"-S", b"-E" or b"-fsyntax-only", or empty where it goes on to link, or to make precompiled

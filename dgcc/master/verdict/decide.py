@@ -8,7 +8,8 @@ stays at home.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.master.verdict.commandnames import command_names
 from dgcc.master.verdict.gathered import Gathered
@@ -35,8 +36,7 @@ _SEARCHED = (b"CPATH", b"C_INCLUDE_PATH", b"CPLUS_INCLUDE_PATH", b"OBJC_INCLUDE_
 _VARIABLE = re.compile(rb"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Whether a recipe is fit to travel (`remote`), and the `reason`, a short sentence in either case.
 
     `needs` is what it needs outside the roots; `inputs` are the absolute paths below the roots which it names

@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dgcc.master.verdict.needs import Needs, Toolchain
 from dgcc.master.verdict.places import Places, absolute, under
@@ -13,16 +14,14 @@ from dgcc.master.verdict.tools import Argument
 _PRODUCT = re.compile(rb"\.(?:o|a|so|lo|la|obj|ko|so\.[0-9.]+)\Z")
 
 
-@dataclass(slots=True)
-class Ran:
+class Ran(Struct):
     """One command as it would be run: its words, and the edits that stand in for what asks for this machine."""
 
     words: tuple[Argument, ...]
     edits: tuple[tuple[bytes, tuple[bytes, ...]], ...] = ()
 
 
-@dataclass(slots=True)
-class Gathered:
+class Gathered(Struct):
     """The findings; dicts without values are sets in order of appearance, paths are absolute and normal.
 
     `names` are those of all commands, `label` says for display what the recipe does, `weighty` counts the

@@ -1,10 +1,9 @@
 """What a recipe needs of the machine besides the project: compilers, and whatever else lies outside the roots."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Toolchain:
+class Toolchain(Struct, frozen=True):
     """A compiler as a recipe runs it.
 
     `driver` is its absolute path as the recipe's PATH leads to it, symbolic links unresolved. `options` are
@@ -16,8 +15,7 @@ class Toolchain:
     options: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """What must be on a slave, outside the project's roots, for one recipe; all paths absolute and normal.
 
     `toolchains`: compilers. `programs`: other programs beyond the plain Unix tools. `paths`: files and

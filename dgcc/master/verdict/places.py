@@ -3,8 +3,9 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+from msgspec import Struct, field
 
 from dgcc.master.verdict.stayshome import StaysHome, show
 from dgcc.master.verdict.world import Found, Kind, World
@@ -62,8 +63,7 @@ def _before_system(path: bytes) -> bytes:
     return b":".join(entries[:ends[0]] if ends else entries)
 
 
-@dataclass(slots=True)
-class Places:
+class Places(Struct):
     """Checks the paths of one recipe; `roots` are absolute, normal, and free of symbolic links.
 
     `outside` gathers, in order of appearance, the paths outside the roots that are read and exist, absolute and

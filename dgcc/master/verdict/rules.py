@@ -3,10 +3,11 @@
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from fnmatch import translate
 from functools import lru_cache
+
+from msgspec import Struct
 
 DEFAULT_SECRETS = (
     "AWS_*KEY*", "AWS_*TOKEN*", "AZURE_*", "GOOGLE_*CREDENTIALS*", "*TOKEN", "*TOKENS", "*_TOKEN_*", "*SECRET*",
@@ -27,8 +28,7 @@ class Where(Enum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One [[rule]]. Of `command`, `target` and `directory`, globs, those that are not empty must all match.
 
     `inputs` are globs relative to the root, `environment` absolute paths outside the project, both only for
@@ -54,8 +54,7 @@ class Rule:
         return not self.directory or pattern(self.directory).fullmatch(directory) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """All that configurations say: the project's rules and the user's, in the order in which they were written.
 
     `ignore` are globs of what is never mirrored; `secrets` globs of the names of environment variables that

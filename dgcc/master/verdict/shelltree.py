@@ -1,8 +1,9 @@
 """The tree that a shell line is read into: words with their quoting, commands, and how they are joined."""
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 
 class PartKind(Enum):
@@ -52,8 +53,7 @@ class Redirect(NamedTuple):
     target: Word
 
 
-@dataclass(frozen=True, slots=True)
-class Simple:
+class Simple(Struct, frozen=True):
     """NAME=value ... word word ... with redirections anywhere."""
 
     assignments: tuple[tuple[bytes, Word], ...]
@@ -61,8 +61,7 @@ class Simple:
     redirects: tuple[Redirect, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """( ... ) where `subshell`, else { ...; }."""
 
     body: "Sequence"
@@ -70,16 +69,14 @@ class Block:
     redirects: tuple[Redirect, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class If:
+class If(Struct, frozen=True):
     """Branches of condition and body, the last possibly with the condition None, which is `else`."""
 
     branches: tuple[tuple["Sequence | None", "Sequence"], ...]
     redirects: tuple[Redirect, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class For:
+class For(Struct, frozen=True):
     """for `name` in `words`; do `body`; done."""
 
     name: bytes
@@ -88,8 +85,7 @@ class For:
     redirects: tuple[Redirect, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class While:
+class While(Struct, frozen=True):
     """while `condition`; do `body`; done, or until."""
 
     condition: "Sequence"
@@ -97,8 +93,7 @@ class While:
     redirects: tuple[Redirect, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """case `word` in patterns) body;; ... esac."""
 
     word: Word

@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dgcc.master.verdict.shellsyntax import LONGEST
 from dgcc.master.verdict.shelltree import Composite, Part, PartKind, Sequence, Simple, Word
@@ -20,8 +21,7 @@ _NUMBERS = frozenset((b"?", b"#", b"$", b"!"))
 _DEPBASE = re.compile(rb"s\|\[\^/\]\*\$\|(?P<dir>[A-Za-z0-9_.]+)/&\|;s\|\\(?P<suffix>\.l?o)\$\|\|")
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """What expansions may ask for; `variables` are those set in the line, None where the value is unknown."""
 
     variables: dict[bytes, bytes | None]

@@ -6,16 +6,16 @@ computes is None; it is harmless where it is text, and keeps the line at home wh
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from dgcc.master.verdict.stayshome import StaysHome, show
 
 Argument: TypeAlias = bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """How a tool's arguments are to be read."""
 
     flags: bytes = b""  # letters without an argument
@@ -28,8 +28,7 @@ class Tool:
     attached: bytes = b""  # letters whose argument, if any, is in the same word
 
 
-@dataclass(slots=True)
-class Use:
+class Use(Struct):
     """What one use of a tool does: `files` it names, whether it `reads_input`, and its `scripts`."""
 
     files: list[bytes] = field(default_factory=list)
