@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +59,17 @@ def load(path: Path | None = None) -> dict[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds; no file holds nothing. Raises ConfigError for one that cannot be read."""
     try:
-        return tomllib.loads(_text(path).decode())
+        text = _text(path).decode()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise ConfigError(f"{path}: it cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: it is no text in UTF-8 (at byte {error.start + 1})") from error
+    import tomllib  # now, because few users have such a file
+
+    try:
+        return tomllib.loads(text)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
     except RecursionError as error:

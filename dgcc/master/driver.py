@@ -15,8 +15,10 @@ import sys
 import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
+if TYPE_CHECKING:
+    import psutil  # it takes long to load, and few builds are ended
 
 NATIVE = Path(__file__).resolve().parents[1] / "native" / "bin"
 HOOK = NATIVE / "libdgcc-hook.so"
@@ -240,10 +242,12 @@ class Driver:
             _kill({*family, *self._family()})
         return await self.wait()
 
-    def _family(self) -> set[psutil.Process]:
+    def _family(self) -> "set[psutil.Process]":
         """The driver, unless reaped, and all below it; psutil tells a reused pid from the old one."""
         if self._ended.done():
             return set()
+        import psutil
+
         try:
             driver = psutil.Process(self.pid)
             return {driver, *driver.children(recursive=True)}
@@ -258,9 +262,11 @@ class Driver:
         self._ended.set_result(self._process.wait())
 
 
-def _kill(family: set[psutil.Process]) -> None:
+def _kill(family: "set[psutil.Process]") -> None:
     """Kill processes and all below them. They are stopped first, or a shell would start the next of its commands
     when its present one is killed."""
+    import psutil
+
     stopped: set[psutil.Process] = set()
     while fresh := family - stopped:
         for process in fresh:

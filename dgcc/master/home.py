@@ -13,8 +13,6 @@ always runs, whatever it needs.
 import os
 from collections.abc import Callable
 
-import psutil
-
 from dgcc.master.ranking import Ranking
 from dgcc.master.resident import resident
 
@@ -30,6 +28,8 @@ _LONGEST_STAT = 4096
 
 def available_memory() -> int:
     """The memory, in bytes, that could be used without swapping."""
+    import psutil  # now, because it takes long to load, and most builds have nothing heavy
+
     return int(psutil.virtual_memory().available)
 
 

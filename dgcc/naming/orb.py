@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import ipaddress
 import os
 import socket
 import stat
@@ -51,6 +50,8 @@ def address_towards(host: str, port: int) -> str:
 
 def is_loopback(address: str) -> bool:
     """Whether only this machine reaches a numeric address."""
+    import ipaddress  # now, because a farm of one has none
+
     return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -95,6 +94,8 @@ def fitted(limits: Limits, scratch: Path) -> Limits:
 
 def host_memory() -> int:
     """Bytes of memory that this process may use: the host's, or what its control group has."""
+    import psutil  # now, because only slaves ask, and it takes long to load
+
     total = psutil.virtual_memory().total
     for path in ("memory.max", "memory/memory.limit_in_bytes"):
         try:

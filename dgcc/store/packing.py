@@ -2,8 +2,6 @@
 
 import threading
 
-import zstandard
-
 from dgcc.store.errors import BadDigest
 
 _LEVEL = 1
@@ -19,6 +17,8 @@ def pack(data: bytes) -> tuple[bool, bytes]:
     if len(data) >= _PACK_FROM:
         compressor = getattr(_own, "compressor", None)
         if compressor is None:
+            import zstandard  # now, because what runs at home has no use for it
+
             compressor = _own.compressor = zstandard.ZstdCompressor(level=_LEVEL)
         # The compressor's own answer lies in a buffer as large as the input; a copy is as small as it looks.
         packed = bytes(memoryview(compressor.compress(data)))
@@ -29,6 +29,8 @@ def pack(data: bytes) -> tuple[bool, bytes]:
 
 def unpack(data: bytes, size: int) -> bytes:
     """Decompress one zstd frame of `size` bytes, neither more nor less. Raises BadDigest."""
+    import zstandard
+
     decompressor = getattr(_own, "decompressor", None)
     if decompressor is None:
         decompressor = _own.decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
