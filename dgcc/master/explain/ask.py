@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from dgcc.master.plan.command import DRY_RUNS, plan_command
+from dgcc.master.plan.drylayers import dry_layers
 from dgcc.master.plan.parse import parse
 from dgcc.master.plan.planned import Plan, PlannedJob
 from dgcc.naming.ownplace import OwnPlace
@@ -178,7 +179,7 @@ class _Make:
                 spec = jail.JailSpec(
                     scratch=scratch, program=b"/bin/sh", argv=argv, cwd=os.getcwdb(), inside_uid=os.getuid(),
                     env=tuple(name + b"=" + value for name, value in environment.items()), inside_gid=os.getgid(),
-                    binds=(), host_root=True, overlays=tuple(jail.Overlay(root, (root,)) for root in self._roots),
+                    binds=(), host_root=True, overlays=dry_layers(self._roots),
                 )  # fmt: skip
                 result = jail.run(spec, merge=False, deadline_s=_DEADLINE_S, max_output=_MOST_OUTPUT)
         except (StoreError, OSError) as error:

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import Executor
 
 from dgcc.master.plan.command import DRY_RUNS, plan_command
+from dgcc.master.plan.drylayers import dry_layers
 from dgcc.master.plan.parse import parse
 from dgcc.master.plan.planned import Plan
 from dgcc.naming.ownplace import OwnPlace
@@ -64,7 +65,7 @@ class Planner:
                 scratch=scratch, program=os.fsencode(command[0]), argv=tuple(os.fsencode(c) for c in command),
                 env=tuple(name + b"=" + value for name, value in environment.items()), cwd=os.getcwdb(),
                 inside_uid=os.getuid(), inside_gid=os.getgid(), binds=(), host_root=True,
-                overlays=tuple(jail.Overlay(root, (root,)) for root in self._roots),
+                overlays=dry_layers(self._roots),
             )  # fmt: skip
             self._run = jail.JailRun(spec, merge=False, deadline_s=_DEADLINE_S, max_output=_MOST_OUTPUT)
             if self._cancelled:
