@@ -16,9 +16,10 @@ from dgcc.cli.config import ConfigError, load
 from dgcc.cli.place import add_options, join_farm
 from dgcc.cli.rules import load_rules
 from dgcc.cli.spare import SpareSlave, flush
-from dgcc.master.build import Build, BuildOptions
 from dgcc.master.driver import DriverError
+from dgcc.master.options import BuildOptions
 from dgcc.master.roots import choose_roots, working_directory
+from dgcc.master.start import Start
 from dgcc.naming.deadlines import set_deadlines
 from dgcc.naming.orb import OrbError
 from dgcc.naming.place import NamingError, parse_address
@@ -135,15 +136,22 @@ def options(argv: list[str]) -> BuildOptions:
 def main() -> int:
     """Run dgcc-master; returns make's exit code, or dies by the signal that ended the build."""
     logging.basicConfig(format="dgcc: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    start = None
     try:
         chosen = options(sys.argv[1:])
         # Before anything is there that a fork would not survive.
         spare = SpareSlave() if chosen.naming is None and chosen.local_slave else None
         if chosen.verbose:
             logging.getLogger("dgcc").setLevel(logging.DEBUG)
-        build = Build(chosen, spare)
+        if chosen.naming is None:  # where there is a farm to be reached, an unreachable one is told before make starts
+            start = Start(chosen)
+        from dgcc.master.build import Build  # while make reads its makefiles
+
+        build = Build(chosen, spare, start)
         code = build.run()
     except (ConfigError, NamingError, OrbError, TrustError, DriverError, StoreError, OSError) as error:
+        if start is not None:
+            start.abandon()
         print(f"dgcc: {error}", file=sys.stderr)
         return _MAKE_TROUBLE
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the loop has left Python's own

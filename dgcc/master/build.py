@@ -12,14 +12,11 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-from msgspec import Struct
 
 from dgcc.master.clients import ClientServer
 from dgcc.master.dispatch import Dispatcher
-from dgcc.master.driver import Driver, start_driver
+from dgcc.master.driver import Driver
 from dgcc.master.environment.environments import Environments
 from dgcc.master.foresight import Foresight
 from dgcc.master.gate import Gate
@@ -28,6 +25,7 @@ from dgcc.master.homefirst import HomeFirst
 from dgcc.master.joblist import END, JobList
 from dgcc.master.lacked import Lacked
 from dgcc.master.memory import Memory
+from dgcc.master.options import BuildOptions
 from dgcc.master.orders import Orders
 from dgcc.master.overseer import Overseer
 from dgcc.master.plan.planned import Plan
@@ -42,22 +40,18 @@ from dgcc.master.registry import SIMULATED, SlaveRegistry
 from dgcc.master.report import Report
 from dgcc.master.retrospect import look_back
 from dgcc.master.shipping import Shipping
+from dgcc.master.start import ENDING, Start
 from dgcc.master.status import Figures
 from dgcc.master.supplies import Supplies
 from dgcc.master.tasks import TaskSet
 from dgcc.master.terminal import Terminal
 from dgcc.master.timeleft import time_left
 from dgcc.master.trees import Trees
-from dgcc.master.verdict.rules import Rules
 from dgcc.master.want import Want
 from dgcc.naming.deadlines import deadlines
 from dgcc.naming.place import Place
 from dgcc.naming.sender import Sender
-from dgcc.trust.tls import Credentials
 
-# How many recipes make may have out at once: well above the farm's slots, so that the Overseer can choose. Measured in
-# docs/scheduling.md; a client that waits costs some 120 kB, kernel's part included.
-RELEASED = 512
 _TICK_S = 0.5
 # With no slave at all, jobs wait this long (seconds) for one: our own needs a moment to start.
 _GRACE_OWN_SLAVE_S = 15.0
@@ -68,32 +62,16 @@ _FAREWELL_S = 0.3  # what a build takes after its last job
 log = logging.getLogger(__name__)
 
 
-class BuildOptions(Struct, frozen=True):
-    """What the command line, the environment and the config file say."""
-
-    naming: Place | None
-    credentials: Credentials | None  # those of this master in the farm at `naming`
-    local_slave: int
-    local_jobs: int
-    home_first: int
-    roots: tuple[bytes, ...]
-    directory: bytes
-    report: Path | None
-    recording: Path | None
-    driver: list[str]
-    arguments: list[str]
-    verbose: bool
-    rules: Rules
-    compare: bool
-    simulate: bool = False  # only slaves that simulate are let in, and nobody is to learn from what they say
-
-
 class Build:
     """One run of dgcc-master."""
 
-    def __init__(self, options: BuildOptions, spare: Spare | None = None) -> None:
-        """`spare` becomes the slave on this host, where there is to be one; else a new process does."""
+    def __init__(self, options: BuildOptions, spare: Spare | None = None, start: Start | None = None) -> None:
+        """`spare` becomes the slave on this host, where there is to be one; else a new process does.
+
+        `start`: make, if it runs already. Else it is started when the farm has been reached.
+        """
         self.options = options
+        self._start = start
         self._spare = spare
         self.signal = 0  # the one that ended the build, if one did
         self._registry = SlaveRegistry(SIMULATED if options.simulate else platform.machine())
@@ -113,8 +91,7 @@ class Build:
     # ---- the course of a build -------------------------------------------------------------------------------
 
     async def _run(self) -> int:
-        began = time.monotonic()
-        files = _raise_file_limit()
+        began = self._start.began if self._start is not None else time.monotonic()
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(_log_mishap)
         self._interrupt = asyncio.Event()
@@ -126,13 +103,15 @@ class Build:
         self._planner = Planner(options.driver, options.arguments, options.roots)
         self._catch_signals()
         clients = ClientServer(self._dispatcher)
-        await clients.start()
-        self._shipping.scratch = clients.path.parent
         tasks = TaskSet()
         try:
             if options.naming is not None and not await self._connect(options.naming):
                 return 0  # a signal came first, and tells how to end
-            self._driver = start_driver(options.driver, options.arguments, clients.path, RELEASED, _on_tty(), files)
+            start = self._start or Start(options)
+            start.attended()
+            self._driver = Driver(start.launched)
+            await clients.start(start.socket)
+            self._shipping.scratch = clients.path.parent
             work = [self._read_trees(), self._join_farm(), self._plan(), self._tick(),
                     self._read_history(), self._look_ahead()]  # fmt: skip
             if self._driver.terminal is not None:
@@ -355,7 +334,7 @@ class Build:
     # ---- signals ---------------------------------------------------------------------------------------------
 
     def _catch_signals(self) -> None:
-        for number in (signals.SIGINT, signals.SIGTERM, signals.SIGHUP):
+        for number in ENDING:
             self._loop.add_signal_handler(number, self._interrupted, number)
 
     def _interrupted(self, number: int) -> None:
@@ -406,14 +385,3 @@ class Build:
 def _log_mishap(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """What goes wrong in the loop itself, such as a connection refused for want of descriptors, in one line."""
     log.error("%s: %s", context.get("message"), context.get("exception"))
-
-
-def _raise_file_limit() -> tuple[int, int]:
-    """Let this process open as many files as it may: it needs two for each recipe. Returns the limits before."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return soft, hard
-
-
-def _on_tty() -> bool:
-    return os.isatty(1) and os.isatty(2)

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import socket
-import stat
 import struct
 from collections.abc import Iterable
 from enum import Enum
@@ -16,14 +15,11 @@ from pathlib import Path
 from typing import Protocol
 
 from dgcc.master import wire
+from dgcc.master.clientsocket import BACKLOG, ClientSocket
 from dgcc.master.wire import Kind, Request, WireError
-from dgcc.naming.ownplace import OwnPlace
 
 log = logging.getLogger(__name__)
 
-_PREFIX = "dgcc-master-"
-# A path in a socket address has room for 107 bytes.
-_LONGEST_DIRECTORY = 107 - len(f"/{_PREFIX}XXXXXXXX/clients")
 _PEER = struct.Struct("3i")
 
 
@@ -204,8 +200,8 @@ class Client(asyncio.Protocol):
 class ClientServer:
     """The unix socket on which clients and hooks reach this master.
 
-    Use: `server = ClientServer(events)`, `await server.start()`, `server.path`, `await server.close()`. The
-    socket lies in a fresh directory that only this user can enter; other users are refused besides.
+    Use: `server = ClientServer(events)`, `await server.start()`, `server.path`, `await server.close()`. Other
+    users, who cannot reach the socket, are refused besides.
     """
 
     def __init__(self, events: ClientEvents) -> None:
@@ -214,31 +210,23 @@ class ClientServer:
         self.refused = 0
         self.closed = False
         self.loop: asyncio.AbstractEventLoop
-        self._place: OwnPlace | None = None
+        self._socket: ClientSocket | None = None
         self._server: asyncio.AbstractServer | None = None
 
     @property
     def path(self) -> Path:
-        """The socket's path, once started; its directory may hold whatever else the drivers must reach."""
-        if self._place is None:
+        """The socket's path, once started."""
+        if self._socket is None:
             raise RuntimeError("the client socket is not open: start() comes first")
-        return self._place.path / "clients"
+        return self._socket.path
 
-    async def start(self) -> None:
-        """Open the socket. Raises OSError where no directory for it can be made."""
+    async def start(self, listening: ClientSocket | None = None) -> None:
+        """Serve a socket, by default a new one. Raises OSError where none can be made."""
         self.loop = asyncio.get_running_loop()
-        self._place = OwnPlace(_PREFIX, _runtime_directory())
-        try:
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listener.bind(os.fspath(self.path))
-            self.path.chmod(0o600)
-            # Many recipes may start at once, and a connect() to a full queue blocks.
-            self._server = await self.loop.create_unix_server(
-                lambda: Client(self), sock=listener, backlog=4096
-            )
-        except BaseException:
-            self._place.close()
-            raise
+        self._socket = listening or ClientSocket()
+        self._server = await self.loop.create_unix_server(
+            lambda: Client(self), sock=self._socket.listener, backlog=BACKLOG
+        )
 
     async def close(self) -> None:
         """Close the socket and every connection, and remove the directory. Clients that wait run alone."""
@@ -250,28 +238,11 @@ class ClientServer:
         self.members.clear()
         if self._server is not None:
             await self._server.wait_closed()
-        if self._place is not None:
-            self._place.close()
+        if self._socket is not None:
+            self._socket.close()
 
     def refuse(self, pid: int, error: WireError) -> None:
         """Count a malformed request; the first is logged."""
         self.refused += 1
         if self.refused == 1:
             log.warning("refused a connection from process %d: %s", pid, error)
-
-
-def _runtime_directory() -> str:
-    """$XDG_RUNTIME_DIR where it is a directory of this user with a path short enough, else /tmp."""
-    directory = os.environ.get("XDG_RUNTIME_DIR", "")
-    try:
-        found = os.stat(directory)
-    except OSError:
-        return "/tmp"
-    usable = (
-        stat.S_ISDIR(found.st_mode)
-        and found.st_uid == os.getuid()
-        and os.access(directory, os.W_OK | os.X_OK)
-        and directory.startswith("/")
-        and len(os.fsencode(directory)) <= _LONGEST_DIRECTORY
-    )
-    return directory if usable else "/tmp"

@@ -16,7 +16,7 @@ from dgcc.master.report import Fallback
 from dgcc.master.shipping import Shipping
 from dgcc.master.supplies import Supplies
 from dgcc.master.trees import Trees
-from dgcc.master.verdict import decide
+from dgcc.master.verdict.decide import decide
 from dgcc.master.verdict.rules import Rules
 from dgcc.master.want import Want
 from dgcc.master.wire import Request

@@ -13,9 +13,11 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import psutil  # it takes long to load, and few builds are ended
@@ -116,20 +118,28 @@ def driver_environment(
     return {**environment, **added}
 
 
-def start_driver(
+class Launched(Struct, frozen=True):
+    """A driver that was started. terminal: see `Driver`."""
+
+    process: subprocess.Popen[bytes]
+    terminal: int | None
+
+
+def launch(
     command: Sequence[str],
     arguments: Sequence[str],
     socket_path: Path,
     jobs: int,
     tty: bool,
     files: tuple[int, int] | None = None,
-) -> "Driver":
+    mask: Iterable[int] = (),
+) -> Launched:
     """Start a driver in the working directory, the process group and with the stdin of this process.
 
     `command` is the driver (`["make"]`, `["cmake", "--build", "b"]`), `arguments` are the user's own. With
     `tty` its stdout and stderr are a pseudo-terminal as wide as ours, read from Driver.terminal; else ours.
-    `files`: its soft and hard limit of open files, where they are not to be ours.
-    Call it on the running loop. Raises DriverError where it cannot be started.
+    `files`: its soft and hard limit of open files, where they are not to be ours. `mask`: signals that it blocks.
+    Raises DriverError where it cannot be started.
     """
     for needed in (HOOK, CLIENT):
         if not needed.exists():
@@ -152,7 +162,7 @@ def start_driver(
             env=environment,
             stdout=theirs,
             stderr=theirs,
-            preexec_fn=lambda: _prepare(master, files),
+            preexec_fn=lambda: _prepare(master, files, mask),
         )
     except OSError as error:
         if ours is not None:
@@ -161,13 +171,14 @@ def start_driver(
     finally:
         if theirs is not None:
             os.close(theirs)
-    return Driver(process, ours)
+    return Launched(process, ours)
 
 
-def _prepare(parent: int, files: tuple[int, int] | None) -> None:
+def _prepare(parent: int, files: tuple[int, int] | None, mask: Iterable[int]) -> None:
     """In the new process: end with the master, or a killed one would leave make to run everything at home."""
     if files:
         resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(1)
@@ -194,13 +205,14 @@ class Driver:
     """A running driver. `pid` is its process; `terminal` is the descriptor to read its output from, or None
     where it writes to our stdout and stderr; the owner closes it after having read to its end (EIO)."""
 
-    def __init__(self, process: subprocess.Popen[bytes], terminal: int | None) -> None:
-        self.pid = process.pid
-        self.terminal = terminal
-        self._process = process
+    def __init__(self, launched: Launched) -> None:
+        """Call it on the running loop."""
+        self.pid = launched.process.pid
+        self.terminal = terminal = launched.terminal
+        self._process = launched.process
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._pidfd = os.pidfd_open(process.pid)
+        self._pidfd = os.pidfd_open(self.pid)
         self._loop.add_reader(self._pidfd, self._reap)
         if terminal is not None:
             self.fit_window()

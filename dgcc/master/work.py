@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from dgcc.master.clients import Client
 from dgcc.master.preparation import Prepared
-from dgcc.master.verdict import Verdict
+from dgcc.master.verdict.decide import Verdict
 from dgcc.master.verdict.needs import Needs
 from dgcc.master.wire import Request
 

@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from dgcc.master import wire
 from dgcc.master.clients import Client, ClientServer
-from dgcc.master.verdict import decide
+from dgcc.master.verdict.decide import decide
 from dgcc.master.verdict.rules import Rules
 from dgcc.master.wire import Kind, Request
 

@@ -21,7 +21,7 @@ from dgcc.master.driver import (
     DriverError,
     driver_arguments,
     driver_environment,
-    start_driver,
+    launch,
 )
 
 
@@ -93,14 +93,14 @@ def test_jobs_of_cmake() -> None:
 def run_driver(
     tmp_path: Path, command: list[str], *given: str, tty: bool = False
 ) -> tuple[int, bytes, Master]:
-    """Start a driver in `tmp_path` by start_driver; its exit code, what its terminal got, and the master."""
+    """Start a driver in `tmp_path`; its exit code, what its terminal got, and the master."""
 
     async def run() -> tuple[int, bytes, Master]:
         master = Master()
         server = ClientServer(master)
         await server.start()
         try:
-            driver = start_driver(command, list(given), server.path, 3, tty)
+            driver = Driver(launch(command, list(given), server.path, 3, tty))
             got = await asyncio.to_thread(read_all, driver.terminal) if driver.terminal is not None else b""
             return await asyncio.wait_for(driver.wait(), 20), got, master
         finally:
@@ -155,7 +155,7 @@ def test_window_that_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     async def run() -> bytes:
         server = ClientServer(Master())
         await server.start()
-        driver = start_driver(["make", "-C", str(tmp_path), "--no-print-directory"], [], server.path, 3, True)
+        driver = Driver(launch(["make", "-C", str(tmp_path), "--no-print-directory"], [], server.path, 3, True))
         assert driver.terminal is not None
         first = await asyncio.to_thread(os.read, driver.terminal, 100)
         fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("4H", 30, 40, 0, 0))
@@ -219,7 +219,7 @@ def test_terminate_leaves_no_process(tmp_path: Path, line: str) -> None:
         master = Master()
         server = ClientServer(master)
         await server.start()
-        driver: Driver = start_driver(["make", "-s", "-C", str(tmp_path)], [], server.path, 3, False)
+        driver: Driver = Driver(launch(["make", "-s", "-C", str(tmp_path)], [], server.path, 3, False))
         async with asyncio.timeout(20):
             while len(master.requests) < 3:
                 await asyncio.sleep(0.01)

@@ -20,8 +20,7 @@ from dgcc.master.lacked import Lacked
 from dgcc.master.likeness import likeness
 from dgcc.master.memory import Memory
 from dgcc.master.roots import working_directory
-from dgcc.master.verdict import Rules
-from dgcc.master.verdict.rules import Rule, Where
+from dgcc.master.verdict.rules import Rule, Rules, Where
 
 NO_RULES = Rules()
 

@@ -13,7 +13,7 @@ from dgcc.master.joblist import Job, JobList, State
 from dgcc.master.likeness import likeness
 from dgcc.master.memory import Memory
 from dgcc.master.plan.planned import Plan, PlannedJob
-from dgcc.master.verdict import Verdict
+from dgcc.master.verdict.decide import Verdict
 from dgcc.master.want import Want
 
 ROOT = b"/p"

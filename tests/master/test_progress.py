@@ -16,7 +16,7 @@ from dgcc.master.likeness import likeness
 from dgcc.master.plan.planned import Plan, PlannedJob
 from dgcc.master.progress import Progress
 from dgcc.master.timeleft import HOME, REMOTE, Item, Pool, Rest, time_left
-from dgcc.master.verdict import Verdict
+from dgcc.master.verdict.decide import Verdict
 
 ROOT = b"/p"
 

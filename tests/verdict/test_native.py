@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from verdict.verdictkit import ROOT, TREE, Machine, judge, judge_argv
 
-from dgcc.master.verdict import decide
+from dgcc.master.verdict.decide import decide
 from dgcc.master.verdict.native import WORDS, apply, is_wrapper, native
 
 SOURCE = (

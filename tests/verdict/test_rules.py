@@ -10,9 +10,9 @@ from verdict.verdictkit import ROOT, TREE, judge
 
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.rules import load_rules
-from dgcc.master.verdict import Rule, Rules, Verdict, Where, travelling
 from dgcc.master.verdict.commandnames import command_names
-from dgcc.master.verdict.rules import pattern
+from dgcc.master.verdict.decide import Verdict
+from dgcc.master.verdict.rules import Rule, Rules, Where, pattern, travelling
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 from verdict.verdictkit import ROOT, TREE, Machine, judge
 
-from dgcc.master.verdict import Toolchain
+from dgcc.master.verdict.needs import Toolchain
 
 SCRIPTS = {
     b"/home/me/bin/gcc": b'#!/bin/sh\n# my own\nexec /usr/bin/gcc -pipe "$@"\n',

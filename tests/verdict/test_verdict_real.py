@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from verdict.verdictkit import Machine, judge
 
-from dgcc.master.verdict import decide
+from dgcc.master.verdict.decide import decide
 
 _HEAD = re.compile(r"^## (\S+) (\S+) (remote|local: (.*))\n", re.MULTILINE)
 

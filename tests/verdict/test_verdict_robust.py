@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verdict.verdictkit import ROOT, TREE, judge
 
-from dgcc.master.verdict import decide
+from dgcc.master.verdict.decide import decide
 from dgcc.master.verdict.shellsyntax import parse
 from dgcc.master.verdict.stayshome import StaysHome
 

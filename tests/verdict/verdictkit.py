@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dgcc.master.verdict import Rules, Verdict, decide
+from dgcc.master.verdict.decide import Verdict, decide
 from dgcc.master.verdict.native import Edits
+from dgcc.master.verdict.rules import Rules
 from dgcc.master.verdict.world import Found, Kind, World
 
 ROOT = b"/project"

@@ -14,8 +14,9 @@ from dgcc.master.explain.schedule import Schedule, Schedules, lines
 from dgcc.master.history import HOME, History, Past
 from dgcc.master.lacked import Lacked
 from dgcc.master.memory import Memory
-from dgcc.master.verdict import Rules, Verdict, decide
+from dgcc.master.verdict.decide import Verdict, decide
 from dgcc.master.verdict.needs import Needs
+from dgcc.master.verdict.rules import Rules
 from dgcc.store.environment import layer_name
 from dgcc.store.errors import StoreError
 
