@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from dgcc.bench.farms.base import Farm
-from dgcc.bench.farms.ours import FarmOfOne
+from dgcc.bench.farms.ours import FarmOfOne, Rehearsal
 from dgcc.bench.farms.plain import Make
 from dgcc.bench.figures import Bar, Figure, Row, Table
 from dgcc.bench.setting import BenchFailed, Setting
@@ -18,7 +18,9 @@ _BOUNDS = {"lua": 1.06, "leveldb": 1.03, "fmtlib": 1.03}
 _NOTHING_S = 0.35
 _ABOUT = """Wall time of a whole build, links and archives too, after `make clean`: `dgcc-master` alone with two slots,
 and `make -j2`, in turns in the same directory. *Nothing to do* is the same command again. *CPU* is all that the machine
-spends on the build. DGCC has built the project once before, as make has filled the disk's cache."""
+spends on the build. DGCC has built the project once before, as make has filled the disk's cache: what has been to its
+slave then, runs at home. *All sent* is with `--home-first 0`: every compile goes to its slave, as in a first build."""
+_FARMS: tuple[type[Farm], ...] = (FarmOfOne, Rehearsal, Make)
 
 
 def run(setting: Setting) -> Iterator[Table]:
@@ -45,16 +47,16 @@ def _asked(name: str) -> str:
 
 
 def _measure(tree: Tree, setting: Setting) -> tuple[list[Row], list[Bar]]:
-    wall: dict[str, list[float]] = {kind.name: [] for kind in (FarmOfOne, Make)}
+    wall: dict[str, list[float]] = {kind.name: [] for kind in _FARMS}
     cpu: dict[str, list[float]] = {name: [] for name in wall}
     nothing: dict[str, list[float]] = {name: [] for name in wall}
     with ExitStack() as stack:
-        both: list[Farm] = [
-            stack.enter_context(kind(Site(setting.directory / f"{tree.name}-{kind.name}"), SLOTS))
-            for kind in (FarmOfOne, Make)
+        farms = [
+            stack.enter_context(kind(Site(setting.directory / f"{tree.name}-{number}"), SLOTS))
+            for number, kind in enumerate(_FARMS)
         ]
         for turn in range(setting.repeats + 1):  # the first warms up
-            for farm in both if turn % 2 else both[::-1]:
+            for farm in farms if turn % 2 else farms[::-1]:
                 tree.clean()
                 built = farm.build(tree.build, tree.whole, _BUILD_S)
                 again = farm.build(tree.build, tree.whole, _BUILD_S)
@@ -78,12 +80,16 @@ def _rows(
     more = nothings[ours].median - nothings[makes].median
     ratio = walls[ours].over(walls[makes])
     rows = [
-        Row(f"{tree.name}, {ours}", {
-            "wall": walls[ours], "to make's": ratio, "nothing to do": nothings[ours],
-            "more than make": Figure("s", (more,)), "CPU": cpus[ours], "CPU to make's": cpus[ours].over(cpus[makes]),
-        }),
-        Row(f"{tree.name}, {makes}", {"wall": walls[makes], "nothing to do": nothings[makes], "CPU": cpus[makes]}),
+        Row(f"{tree.name}, {name}", {
+            "wall": walls[name], "to make's": walls[name].over(walls[makes]), "nothing to do": nothings[name],
+            "more than make": Figure("s", (nothings[name].median - nothings[makes].median,)),
+            "CPU": cpus[name], "CPU to make's": cpus[name].over(cpus[makes]),
+        })
+        for name in walls if name != makes
     ]  # fmt: skip
+    rows.append(Row(f"{tree.name}, {makes}", {
+        "wall": walls[makes], "nothing to do": nothings[makes], "CPU": cpus[makes],
+    }))  # fmt: skip
     return rows, [
         Bar(_asked(tree.name), ratio.median, _BOUNDS[tree.name]),
         Bar(f"{tree.name}: a build with nothing to do takes longer than make's by", more, _NOTHING_S, unit="s"),

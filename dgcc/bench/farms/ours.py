@@ -60,3 +60,13 @@ class FarmOfOne(Farm):
     def command(self, arguments: Sequence[str]) -> list[str]:
         """dgcc-master with as many slots as make gets."""
         return [str(BIN / "dgcc-master"), "--local-slave", str(self.slots), *arguments]
+
+
+class Rehearsal(FarmOfOne):
+    """The same, with everything sent that can travel, as when it is built for the first time."""
+
+    name = "dgcc, all sent"
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """Nothing runs at home because it has travelled before, or because no slave has joined yet."""
+        return super().command(["--home-first", "0", *arguments])
