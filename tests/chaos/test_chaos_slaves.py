@@ -119,7 +119,7 @@ def hungry_project(project: Path, count: int, seconds: float) -> None:
 def test_a_job_that_takes_too_much_memory_runs_at_home_and_its_slaves_stay_in_use(place: Chaos):
     for name in ("a", "b"):
         place.farm.stop_slave(name)
-        place.farm.start_slave(name, "--job-memory", "200M", slots=2)
+        place.farm.start_slave(name, "--job-memory", "100M", slots=2)
     place.plan(hungry_project, 8, 0.3)
     built = place.farm.master(place.project)
     place.survived(built, said=["fallback: f0.o: ", "of memory", "2 hosts tried", "trouble: a failed 1 job"])
