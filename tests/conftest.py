@@ -7,6 +7,11 @@ import signal
 import tempfile
 from pathlib import Path
 
+from hypothesis import settings
+
+# On a busy machine an example may take as long as it likes.
+settings.register_profile("busy", parent=settings.default, deadline=None)
+settings.load_profile("busy")
 for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKE_TERMOUT", "MAKE_TERMERR"):
     os.environ.pop(_name, None)
 # What masters learn is not taken from the user's own builds, nor left among it.
