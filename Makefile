@@ -32,7 +32,7 @@ demo: setup ## build Lua with dgcc-master on a farm of one
 	@.ci/demo
 
 test: setup ## run the tests
-	@$(BIN)/python -m pytest
+	@.ci/test
 
 chaos: setup ## kill, stop, cut off and deceive a real farm, at length (about 15 minutes; a short form is in `make test`)
 	@DGCC_CHAOS=full $(BIN)/python -m pytest tests/chaos

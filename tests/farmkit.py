@@ -117,6 +117,17 @@ class Farm:
 
         warm: with the environments that earlier farms of this test run have brought to their slaves.
         """
+        bound = self._launch(name, *more, slots=slots, bare=bare, warm=warm)
+        bound()
+        return self.slaves[name]
+
+    def start_slaves(self, *names: str, slots: int = 1, bare: bool = False) -> None:
+        """Start slaves at the same time, and wait until all are bound."""
+        for bound in [self._launch(name, slots=slots, bare=bare, warm=True) for name in names]:
+            bound()
+
+    def _launch(self, name: str, *more: str, slots: int, bare: bool, warm: bool) -> Callable[[], None]:
+        """Start a slave; what is returned waits until it is bound."""
         store = self.directory / "store" / name
         if warm:
             warmstore.warm(self.directory, name, self.user)
@@ -131,9 +142,12 @@ class Farm:
                 process = self._popen([str(BIN / "dgcc-slave"), *arguments], host=name, stdout=log, stderr=log)
         self.slaves[name] = process
         up = f"slave '{name}' offers"
-        wait_for(lambda: up in self.log(name)[before:] or process.poll() is not None, f"{name} is up")
-        assert process.poll() is None, self.log(name)
-        return process
+
+        def bound() -> None:
+            wait_for(lambda: up in self.log(name)[before:] or process.poll() is not None, f"{name} is up")
+            assert process.poll() is None, self.log(name)
+
+        return bound
 
     def stop_slave(self, name: str, number: int = signal.SIGTERM) -> int:
         """End a slave and return its exit status."""
@@ -204,8 +218,7 @@ def farm(directory: Path, *slaves: str, slots: int = 1, user: int | None = None,
         made = Farm(names, directory, user)
         made.give(directory)
         try:
-            for name in slaves:
-                made.start_slave(name, slots=slots, bare=bare)
+            made.start_slaves(*slaves, slots=slots, bare=bare)
             yield made
         finally:
             made.stop_all()

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import queue
 import shutil
 import signal
 import socket
@@ -120,12 +119,14 @@ def _serve(args: argparse.Namespace) -> int:
     orb, poa = start_orb(member.place)
     try:
         farm = Farm(orb, member.place)
-        # From here on there is something to be left in order. An Event's lock may be held just when a signal comes, and
-        # the kernel sends several when a master is killed.
-        told: queue.SimpleQueue[int] = queue.SimpleQueue()
+        # From here on there is something to be left in order. Python runs handlers when this thread wakes, which a
+        # signal does not see to that another thread took; but each is written to this pipe at once.
+        told, tell = os.pipe()
+        os.set_blocking(tell, False)
+        signal.set_wakeup_fd(tell)
         threading.Thread(target=_pass_on, args=(told, over, ended_by), name="signals", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda got, _: told.put(got))
+            signal.signal(number, lambda *_: None)
         slave: Slave | Simulation = (
             Simulation(poa, farm, name, args) if args.simulate is not None
             else _open(args, settings, name, lambda options: Slave(
@@ -143,8 +144,8 @@ def _serve(args: argparse.Namespace) -> int:
     return 0
 
 
-def _pass_on(told: "queue.SimpleQueue[int]", over: threading.Event, ended_by: list[int]) -> None:
-    ended_by.append(told.get())
+def _pass_on(told: int, over: threading.Event, ended_by: list[int]) -> None:
+    ended_by += os.read(told, 1)
     over.set()
 
 

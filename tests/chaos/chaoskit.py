@@ -200,8 +200,7 @@ def chaos(
             made.on = {name: net.on(number) for number, name in enumerate(("master", *slaves), 1)}
         place = Chaos(made, top)
         try:
-            for name in slaves:
-                made.start_slave(name, slots=slots)
+            made.start_slaves(*slaves, slots=slots)
             yield place
             _restart_killed(made)
         finally:
@@ -219,7 +218,7 @@ def _restart_killed(farm: Farm) -> None:
     living = {name for name, process in farm.slaves.items() if process.poll() is None}
     for name in stores - living:
         farm.slaves.pop(name, None)
-        farm.start_slave(name)
+    farm.start_slaves(*(stores - living))
 
 
 def nothing_left(top: Path) -> None:

@@ -117,8 +117,8 @@ BEHAVIOUR = {
     "another_job": "the last by: it ",  # does not know of the job, or brought nothing of what that was to make
     "too_large_a_message": "it does not know of the job any more",
     "renews_garbage": "the last by: so much for that",
-    "never_answers": "no answer within 9 s",
-    "claims_all_jobs": "no answer within 9 s",
+    "never_answers": "no answer within 7 s",
+    "claims_all_jobs": "no answer within 7 s",
     "refuses": "the last by: no,\\x1b[2J thank you",
     "succeeds_twice": "the last by: nothing came of it",
 }
@@ -128,7 +128,7 @@ def test_slaves_that_do_not_do_what_they_should(place: Chaos):
     """A job that a liar holds on to is given to another when the time for a job is over."""
     slow_project(place.top / "first", 4, 0)
     assert place.farm.master(place.top / "first").jobs["remote"] == 4, "the honest slaves have their environments"
-    place.set_waits(job=3, lease=3)
+    place.set_waits(job=2, lease=3)
     place.plan(slow_project, 40, 0.1)
     words: dict[str, str] = {}
     reasons = ""

@@ -23,8 +23,8 @@ def test_a_slave_that_ends(place: Chaos, number: int):
 
 
 def test_a_slave_that_is_stopped_for_a_while_is_used_again_at_once(place: Chaos):
-    seconds = 30 if FULL else 2.5 * WAITS.lease
-    place.plan(slow_project, 120 if FULL else 24, 1.0)
+    seconds = 30 if FULL else 1.6 * WAITS.lease
+    place.plan(slow_project, 120 if FULL else 20, 1.0)
     master = place.start()
     place.under_way(2)
     stopped_for(place.farm.slaves["a"], seconds)
@@ -45,7 +45,7 @@ def test_a_jail_that_is_killed_costs_one_job_another_try(place: Chaos):
 
 
 def test_all_slaves_are_lost_and_one_comes_back(place: Chaos):
-    place.plan(slow_project, 30, 0.5)
+    place.plan(slow_project, 18, 0.5)
     master = place.start("--local-jobs", "1")
     place.under_way(2)
     for name in ("a", "b"):
@@ -57,7 +57,7 @@ def test_all_slaves_are_lost_and_one_comes_back(place: Chaos):
 
 
 def test_when_all_slaves_are_lost_the_build_ends_at_home_and_says_so(place: Chaos):
-    place.plan(slow_project, 6, 0.5)
+    place.plan(slow_project, 6, 0.3)
     master = place.start()
     place.under_way(1)
     for name in ("a", "b"):
@@ -73,7 +73,7 @@ def _holder(place: Chaos) -> str | None:
 
 def test_a_job_that_kills_its_slaves_is_run_at_home_and_named(place: Chaos):
     """Each slave that takes the job up is killed."""
-    place.plan(slow_project, 1, 5.0)
+    place.plan(slow_project, 1, 5.0 if FULL else 2.0)
     master = place.start()
     for _ in range(2):
         place.farm.stop_slave(wait_for(lambda: _holder(place), "a slave has the job", 60), signal.SIGKILL)
@@ -95,11 +95,11 @@ def test_scratch_of_a_killed_slave_is_removed_by_its_next_start(place: Chaos):
 
 
 def test_a_slave_ends_at_once_although_its_master_has_stopped(place: Chaos):
-    place.plan(slow_project, 6, 2.0)
+    place.plan(slow_project, 4, 1.0)
     master = place.start()
     wait_for(lambda: jails_asleep(place.farm.slaves["a"]), "a jail at work", 60)
     master.send_signal(signal.SIGSTOP)
-    time.sleep(2.2)  # results are ready, and renewals under way
+    time.sleep(1.0 + WAITS.lease / 6)  # results are ready, and renewals under way
     began = time.monotonic()
     assert place.farm.stop_slave("a", signal.SIGTERM) == 0
     assert time.monotonic() - began < 5 * WAITS.goodbye + 2, "far less than a call may take"
@@ -119,7 +119,7 @@ def hungry_project(project: Path, count: int, seconds: float) -> None:
 def test_a_job_that_takes_too_much_memory_runs_at_home_and_its_slaves_stay_in_use(place: Chaos):
     for name in ("a", "b"):
         place.farm.stop_slave(name)
-        place.farm.start_slave(name, "--job-memory", "200M", slots=2)
+        place.farm.start_slave(name, "--job-memory", "100M", slots=2)
     place.plan(hungry_project, 8, 0.3)
     built = place.farm.master(place.project)
     place.survived(built, said=["fallback: f0.o: ", "of memory", "2 hosts tried", "trouble: a failed 1 job"])

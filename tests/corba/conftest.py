@@ -133,16 +133,14 @@ def naming_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
              "-ORBendPoint", f"giop:tcp:127.0.0.1:{port}"],
             stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "OMNIORB_CONFIG": "/dev/null"},
         )
+    # It listens before its root context is there, so that is asked for.
+    ask = ["nameclt", "-ORBInitRef", f"NameService=corbaloc::127.0.0.1:{port}/NameService", "list"]
     deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                raise RuntimeError(f"omniNames did not start: {(logs / 'output').read_text()}") from None
-            time.sleep(0.02)
+    while subprocess.run(ask, capture_output=True).returncode != 0:
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise RuntimeError(f"omniNames did not start: {(logs / 'output').read_text()}")
+        time.sleep(0.02)
     yield f"corbaname::127.0.0.1:{port}"
     process.terminate()
     process.wait(timeout=20)

@@ -47,7 +47,7 @@ def test_a_toolchain_comes_from_a_slave_that_has_it_and_only_once(tmp_path: Path
     project.mkdir()
     names = "abcdefgh"
     objects = " ".join(f"{name}.o" for name in names)
-    (project / "Makefile").write_text(f"all: {objects}\n%.o: %.c\n\t$(CC) -g -c $< -o $@ && sleep 0.5\n")
+    (project / "Makefile").write_text(f"S = 0\nall: {objects}\n%.o: %.c\n\t$(CC) -g -c $< -o $@ && sleep $(S)\n")
     for name in names:
         (project / f"{name}.c").write_text("#include <stdio.h>\nint v;\n")
     with farmkit.farm(tmp_path / "farm") as farm:
@@ -55,7 +55,7 @@ def test_a_toolchain_comes_from_a_slave_that_has_it_and_only_once(tmp_path: Path
         assert farm.master(project).jobs["remote"] == 8
         for name in names:
             (project / f"{name}.o").unlink()
-        master = farm.start_master(project)
+        master = farm.start_master(project, "S=0.5")
         farmkit.wait_for((project / "a.o").exists, "the master knows what `one` has")
         farm.start_slave("two", "-v", bare=True, warm=False)
         built = farm.finish(master, 60)

@@ -1,5 +1,6 @@
 """A farm in trouble: slaves that die, stop or leave, builds that are interrupted, peers that do not fit."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -32,7 +33,7 @@ def farm(tmp_path: Path):
 
 
 def test_a_slave_that_starts_late_is_used(farm: Farm, project: Path, tmp_path: Path):
-    slow_project(project, 32)
+    slow_project(project, 24)
     master = farm.start_master(project)
     wait_for(lambda: list(project.glob("*.o")), "an object")
     farm.start_slave("late", slots=2)
@@ -110,6 +111,14 @@ def test_a_slave_of_the_master_s_own_joins_the_farm(farm: Farm, project: Path):
     assert len(own) == 1 and built.report["slaves"][own[0]]["jobs"] > 0
     again = farm.master(project, "-B")
     assert set(again.report["slaves"]) == {"a", "b"}, "it has gone with its master"
+
+
+def test_a_slave_ends_whichever_of_its_threads_a_signal_meets(farm: Farm):
+    """The kernel may give it to any, and Python runs a handler only when the first one wakes."""
+    slave = farm.slaves["a"]
+    last = max(map(int, os.listdir(f"/proc/{slave.pid}/task")))
+    assert last != slave.pid and ctypes.CDLL(None).tgkill(slave.pid, last, signal.SIGTERM) == 0
+    assert slave.wait(10) == 0
 
 
 def test_once_serves_one_master_and_ends(farm: Farm, project: Path):

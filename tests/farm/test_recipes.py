@@ -341,7 +341,8 @@ def test_a_second_build_knows_what_everything_takes_and_how_long_it_lasts(two: F
     heavy = known.of(where, b"heavy")
     assert heavy.known and heavy.memory >= 200 << 20 and heavy.cpu_s >= 0.3 and heavy.wall_s >= 0.3
     remote = known.of(where, b"3.o")
-    assert remote.known and remote.wall_s >= 0.5 and remote.memory > 0
+    slowest = min([1.0, *(speed.wall for speed in known.hosts.values())])  # what is expected is for a speed of 1
+    assert remote.known and remote.wall_s >= 0.5 * slowest and remote.memory > 0
     assert not known.of(where, b"prog").memory, "what uses little is not told of"
     two.plain(project, "clean")
     built = two.master(project)

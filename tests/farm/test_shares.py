@@ -28,7 +28,7 @@ def _within(runs: list[tuple[float, float]], begin: float, end: float) -> float:
 def test_two_masters_share_a_slave_by_time_and_lend_what_they_leave_idle(tmp_path: Path):
     few, many = tmp_path / "few", tmp_path / "many"
     _project(few, 6, 1.2)
-    _project(many, 10, 0.3)
+    _project(many, 8, 0.3)
     with farm(tmp_path / "farm", "a", slots=2) as made:
         long = made.start_master(few)
         wait_for(lambda: "serving master" in made.log("a"), "the first master is served")
@@ -36,7 +36,7 @@ def test_two_masters_share_a_slave_by_time_and_lend_what_they_leave_idle(tmp_pat
         built = [made.finish(short), made.finish(long)]
     assert [(each.code, each.jobs["fallback"]) for each in built] == [(0, 0)] * 2, built[0].err + built[1].err
     longs, shorts = _runs(few), _runs(many)
-    assert (len(longs), len(shorts)) == (6, 10)
+    assert (len(longs), len(shorts)) == (6, 8)
     begin, end = shorts[0][0], shorts[-1][1]
     # What lies between two short jobs belongs to them, so the long ones' part of both slots tells of each.
     part = _within(longs, begin, end) / (2 * (end - begin))

@@ -33,6 +33,8 @@ def _if(words: str, farm: Farm) -> str | None:
 
 def test_a_slave_that_is_stopped_is_named(tmp_path: Path):
     with farmkit.farm(tmp_path / "farm", "a") as farm:
+        (farm.directory / ".config/dgcc").mkdir(parents=True)
+        (farm.directory / ".config/dgcc/config.toml").write_text("[deadlines]\nprobe = 1\n")
         farm.slaves["a"].send_signal(signal.SIGSTOP)
         said = farm.run("dgcc", "status", "--naming", farm.naming)
         assert said.returncode == 0 and "a                    does not answer (TIMEOUT)" in said.stdout

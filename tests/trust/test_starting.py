@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from farmkit import BIN, Farm, needs_root
-from trust.trustkit import Trust, run
+from farmkit import BIN, Farm, needs_root, wait_for
+from trust.trustkit import Trust, run, small_project
 
 from dgcc.naming.place import Place
 from dgcc.naming.server import NamesProcess, OwnNames
@@ -159,14 +159,18 @@ def test_a_list_of_who_is_let_in(farm: Farm, trust: Trust, tmp_path: Path):
     config = tmp_path / "config" / "dgcc" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text('admit = ["two"]\n')
-    (tmp_path / "Makefile").write_text("a.o: a.c\n\t$(CC) -c $<\n")
-    (tmp_path / "a.c").write_text("int a;\n")
+    small_project(tmp_path, "a")
     before = len(farm.log("one"))
-    built = farm.master(tmp_path, env={"XDG_CONFIG_HOME": str(tmp_path / "config")})
     reason = "'one' is not among those whom the setting 'admit' lets in"
-    assert built.code == 0 and built.jobs["remote"] == 0
+    master = farm.start_master(tmp_path, env={"XDG_CONFIG_HOME": str(tmp_path / "config")})
+    told = f"the master refuses this slave: {reason}"
+    wait_for(lambda: told in farm.log("one")[before:], "the slave is told")
+    farm.start_slave("two")
+    built = farm.finish(master)
+    farm.stop_slave("two")
+    assert built.code == 0 and built.jobs["remote"] == 1, built.err
+    assert {name for name, slave in built.report["slaves"].items() if slave["jobs"]} == {"two"}
     assert f"refused a call of 'one': {reason}" in built.err
-    assert f"the master refuses this slave: {reason}" in farm.log("one")[before:]
     config.write_text('admit = "two"\n')
     built = farm.master(tmp_path, env={"XDG_CONFIG_HOME": str(tmp_path / "config")})
     assert built.code == 2 and "'admit' must be a list" in built.err
