@@ -178,7 +178,7 @@ class _Batch:
         return bool(path)
 
     def _parent(self, path: bytes) -> tuple[int, bytes]:
-        """As `open_parent`, of what lies in a directory that is there and stays; it is held until the next is wanted."""
+        """As `open_parent`, of what lies in a directory that is there and stays; held until another is wanted."""
         directory = parent_of(path)
         if self._held is not None and self._held[0] == directory:
             return self._held[1], path.rpartition(b"/")[2]
