@@ -39,6 +39,9 @@ class ClientState(Enum):
 class ClientEvents(Protocol):
     """What the owner of a ClientServer is told, always on the loop and never from within a call it makes."""
 
+    def on_batch(self) -> None:
+        """All requests from now to the next call of this are of recipes that had been released before it."""
+
     def on_request(self, client: "Client", request: Request) -> None:
         """A recipe waits: answer it, now or later, by the client's run_local, run_confirm or finish."""
 
@@ -79,7 +82,7 @@ class Client:
         if uid != os.getuid():
             self._refuse(WireError(f"user {uid} is not the master's"))
             return
-        self._readable()  # most have said all before they are let in
+        self._read()  # most have said all before they are let in
         if self._socket is not None:
             server.loop.add_reader(connection, self._readable)
 
@@ -165,6 +168,10 @@ class Client:
             self._server.loop.remove_writer(self._socket)
 
     def _readable(self) -> None:
+        self._server.events.on_batch()
+        self._read()
+
+    def _read(self) -> None:
         if self._socket is None:
             return
         try:
@@ -277,16 +284,18 @@ class ClientServer:
             self.loop.add_reader(self._socket.listener, self._let_in, self._socket.listener)
 
     def _let_in(self, listener: socket.socket) -> None:
-        for _ in range(_LET_IN):
-            try:
-                connection, _ = listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                log.warning("recipes wait, as this process cannot take more connections: %s", error.strerror)
-                self.loop.remove_reader(listener)
-                self.loop.call_later(_FULL_S, self._listen)
-                return
+        connections = []
+        try:
+            for _ in range(_LET_IN):
+                connections.append(listener.accept()[0])
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            pass
+        except OSError as error:
+            log.warning("recipes wait, as this process cannot take more connections: %s", error.strerror)
+            self.loop.remove_reader(listener)
+            self.loop.call_later(_FULL_S, self._listen)
+        self.events.on_batch()
+        for connection in connections:
             connection.setblocking(False)
             try:
                 Client(self, connection)
