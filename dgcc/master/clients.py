@@ -277,6 +277,7 @@ class ClientServer:
         self.loop = asyncio.get_running_loop()
         self._socket = listening or ClientSocket()
         self._socket.listener.setblocking(False)
+        await asyncio.sleep(0)  # a signal that came before recipes were served is dealt with before them
         self._listen()
 
     def _listen(self) -> None:
