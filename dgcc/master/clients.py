@@ -1,7 +1,7 @@
 """The master's end of the client socket: one connection for each recipe that a driver has started.
 
 All of it runs on one asyncio loop. A client is slow or dead at no cost to anybody else: what is sent to it is
-buffered by its transport, and nothing here waits.
+kept here until its socket has room, and nothing here waits.
 """
 
 import asyncio
@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Protocol
 
 from dgcc.master import wire
-from dgcc.master.clientsocket import BACKLOG, ClientSocket
+from dgcc.master.clientsocket import ClientSocket
 from dgcc.master.wire import Kind, Request, WireError
 
 log = logging.getLogger(__name__)
 
 _PEER = struct.Struct("3i")
+_PIECE = 256 << 10  # a request is smaller, as a rule
+_LET_IN = 64  # connections at a time: results have their turn as well
+_FULL_S = 1.0
 
 
 class ClientState(Enum):
@@ -35,6 +38,9 @@ class ClientState(Enum):
 
 class ClientEvents(Protocol):
     """What the owner of a ClientServer is told, always on the loop and never from within a call it makes."""
+
+    def on_batch(self) -> None:
+        """All requests from now to the next call of this are of recipes that had been released before it."""
 
     def on_request(self, client: "Client", request: Request) -> None:
         """A recipe waits: answer it, now or later, by the client's run_local, run_confirm or finish."""
@@ -55,17 +61,30 @@ class ClientEvents(Protocol):
         """A driver reaped a child that ended well and used much, likewise. memory: bytes, 0 where not known."""
 
 
-class Client(asyncio.Protocol):
-    """One recipe that waits for its verdict. `pid` is its process, which becomes a local command's."""
+class Client:
+    """One recipe that waits for its verdict. `pid` is its process, which becomes a local command's.
 
-    def __init__(self, server: "ClientServer") -> None:
-        self.pid = 0
+    It reads and writes its socket itself: a transport of asyncio's costs more than all else that is done for a recipe
+    which is sent away.
+    """
+
+    def __init__(self, server: "ClientServer", connection: socket.socket) -> None:
         self.state = ClientState.CONNECTED
         self.request: Request | None = None
         self._server = server
-        self._transport: asyncio.Transport | None = None
+        self._socket: socket.socket | None = connection
         self._received = bytearray()
+        self._unsent = bytearray()
+        self._last = False  # it is to be hung up on once all is sent
         self._pidfd = -1
+        self.pid, uid, _ = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+        server.members.add(self)
+        if uid != os.getuid():
+            self._refuse(WireError(f"user {uid} is not the master's"))
+            return
+        self._read()  # most have said all before they are let in
+        if self._socket is not None:
+            server.loop.add_reader(connection, self._readable)
 
     # -- verdicts --------------------------------------------------------------------------------------------
 
@@ -96,20 +115,14 @@ class Client(asyncio.Protocol):
         where that is 0 with `exit_code`. No effect once it has gone."""
         if self._may_answer():
             self.state = ClientState.ENDED
-            for fd, data in chunks:
-                self._send(wire.encode_output(fd, data))
-            self._send(wire.encode_end(exit_code, signal))
-            assert self._transport is not None
-            self._transport.close()
+            self._last = True
+            frames = [wire.encode_output(fd, data) for fd, data in chunks]
+            self._send(b"".join([*frames, wire.encode_end(exit_code, signal)]))
 
     def _may_answer(self) -> bool:
         if self.state in (ClientState.WAITING, ClientState.ENDED):
             return self.state is ClientState.WAITING
         raise RuntimeError(f"client {self.pid}: no verdict is due while {self.state.value}")
-
-    def _send(self, frame: bytes) -> None:
-        assert self._transport is not None
-        self._transport.write(frame)
 
     def _local_end(self) -> None:
         if self._close_pidfd():
@@ -125,19 +138,51 @@ class Client(asyncio.Protocol):
         self._pidfd = -1
         return True
 
-    # -- asyncio.Protocol ------------------------------------------------------------------------------------
+    # -- the socket ------------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self.pid, uid, _ = _PEER.unpack(
-            transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-        )
-        self._server.members.add(self)
-        if uid != os.getuid():
-            self._refuse(WireError(f"user {uid} is not the master's"))
+    def _send(self, frames: bytes) -> None:
+        waits = bool(self._unsent)
+        self._unsent += frames
+        if not waits and not self._flush() and self._socket is not None:
+            self._server.loop.add_writer(self._socket, self._writable)
 
-    def data_received(self, data: bytes) -> None:
+    def _flush(self) -> bool:
+        """Send what its socket has room for; whether that is all."""
+        if self._socket is None:
+            return True
+        try:
+            sent = self._socket.send(self._unsent)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            self._unsent.clear()
+            self._server.loop.call_soon(self._lost)  # not now: who sends may be in the middle of something
+            return True
+        del self._unsent[:sent]
+        if self._last and not self._unsent:
+            self._hang_up()
+        return not self._unsent
+
+    def _writable(self) -> None:
+        if self._flush() and self._socket is not None:
+            self._server.loop.remove_writer(self._socket)
+
+    def _readable(self) -> None:
+        self._server.events.on_batch()
+        self._read()
+
+    def _read(self) -> None:
+        if self._socket is None:
+            return
+        try:
+            data = self._socket.recv(_PIECE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._lost()
+            return
         self._received += data
         try:
             while (frame := self._next_frame()) is not None:
@@ -145,14 +190,24 @@ class Client(asyncio.Protocol):
         except WireError as error:
             self._refuse(error)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def _lost(self) -> None:
+        """The client has hung up."""
+        self._hang_up()
         if self.state is ClientState.LOCAL:
             return  # its end comes by the pidfd
         waited = self.state in (ClientState.WAITING, ClientState.CONFIRMING)
         self.state = ClientState.ENDED
-        self._server.members.discard(self)
         if waited and not self._server.closed:
             self._server.events.on_gone(self)
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            self._server.loop.remove_reader(self._socket)
+            self._server.loop.remove_writer(self._socket)
+            self._socket.close()
+            self._socket = None
+        if self.state is not ClientState.LOCAL:
+            self._server.members.discard(self)
 
     def _next_frame(self) -> tuple[int, bytes] | None:
         if len(self._received) < wire.HEADER.size:
@@ -187,14 +242,12 @@ class Client(asyncio.Protocol):
     def _refuse(self, error: WireError) -> None:
         self._server.refuse(self.pid, error)
         self._received.clear()
-        assert self._transport is not None
-        self._transport.abort()
+        self._lost()
 
     def close(self) -> None:
         """Drop the connection: a client that still waits runs its command by itself."""
         self._close_pidfd()
-        if self._transport is not None:
-            self._transport.abort()
+        self._hang_up()
 
 
 class ClientServer:
@@ -211,7 +264,6 @@ class ClientServer:
         self.closed = False
         self.loop: asyncio.AbstractEventLoop
         self._socket: ClientSocket | None = None
-        self._server: asyncio.AbstractServer | None = None
 
     @property
     def path(self) -> Path:
@@ -224,20 +276,42 @@ class ClientServer:
         """Serve a socket, by default a new one. Raises OSError where none can be made."""
         self.loop = asyncio.get_running_loop()
         self._socket = listening or ClientSocket()
-        self._server = await self.loop.create_unix_server(
-            lambda: Client(self), sock=self._socket.listener, backlog=BACKLOG
-        )
+        self._socket.listener.setblocking(False)
+        await asyncio.sleep(0)  # a signal that came before recipes were served is dealt with before them
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._socket is not None and not self.closed:
+            self.loop.add_reader(self._socket.listener, self._let_in, self._socket.listener)
+
+    def _let_in(self, listener: socket.socket) -> None:
+        connections = []
+        try:
+            for _ in range(_LET_IN):
+                connections.append(listener.accept()[0])
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            pass
+        except OSError as error:
+            log.warning("recipes wait, as this process cannot take more connections: %s", error.strerror)
+            self.loop.remove_reader(listener)
+            self.loop.call_later(_FULL_S, self._listen)
+        self.events.on_batch()
+        for connection in connections:
+            connection.setblocking(False)
+            try:
+                Client(self, connection)
+            except Exception:
+                log.exception("a mistake over a recipe's connection")
+                connection.close()
 
     async def close(self) -> None:
         """Close the socket and every connection, and remove the directory. Clients that wait run alone."""
         self.closed = True
-        if self._server is not None:
-            self._server.close()
+        if self._socket is not None:
+            self.loop.remove_reader(self._socket.listener)
         for client in tuple(self.members):
             client.close()
         self.members.clear()
-        if self._server is not None:
-            await self._server.wait_closed()
         if self._socket is not None:
             self._socket.close()
 

@@ -18,6 +18,7 @@ from dgcc.master.supplies import Supplies
 from dgcc.master.trees import Trees
 from dgcc.master.verdict.decide import decide
 from dgcc.master.verdict.rules import Rules
+from dgcc.master.verdict.world import World, of_one_moment
 from dgcc.master.want import Want
 from dgcc.master.wire import Request
 from dgcc.master.work import Work
@@ -49,6 +50,7 @@ class Dispatcher:
         self._by_pid: dict[int, Job] = {}
         self._early: list[Job] = []  # released before the trees, or what decides about them, were read
         self._homebound = ""  # why nothing travels, if nothing does
+        self._world: World | None = None  # as of this batch of recipes, once it has been asked
 
     # ---- figures ---------------------------------------------------------------------------------------------
 
@@ -67,6 +69,10 @@ class Dispatcher:
         return self._home.waited(job.id)
 
     # ---- from clients ----------------------------------------------------------------------------------------
+
+    def on_batch(self) -> None:
+        """What was looked up before may have been changed by recipes that have ended since."""
+        self._world = None
 
     def on_request(self, client: Client, request: Request) -> None:
         """Make has released a recipe."""
@@ -91,9 +97,10 @@ class Dispatcher:
 
     def _take(self, client: Client, request: Request) -> None:
         now = time.monotonic()
+        self._world = self._world or of_one_moment()
         verdict = decide(
             request.program, request.argv, request.cwd, environment_of(request), self._trees.roots, self._rules,
-            request.target,
+            request.target, self._world,
         )  # fmt: skip
         job = self.jobs.released(request.cwd, request.target)
         job.work = Work(client, request, verdict, verdict.needs, verdict.inputs)

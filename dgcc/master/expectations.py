@@ -54,6 +54,8 @@ class Expectations:
         self._learned = learned or Learned()
         self._siblings = Siblings(self._learned.groups)
         self._now: dict[tuple[bytes, bytes, bytes], list[tuple[float, float, int]]] = {}  # in this build, at speed 1
+        # What was asked for, and how many runs of this build are in it.
+        self._found: dict[tuple[bytes, bytes, bytes], tuple[int, Expected]] = {}
 
     @classmethod
     def load(cls, root: bytes, memory: Memory | None = None) -> "Expectations":
@@ -82,17 +84,20 @@ class Expectations:
         Where the target is known by other commands only, one of the same kind counts, else their mean, so that all
         commands of its recipe together come to what they took.
         """
-        recent = self._now.get((directory, target, command))
+        recent = self._now.get((directory, target, command), [])
         rows = self._learned.known.get((directory, target), ())
         row = next((each for each in rows if each.command == command), None)
         if recent or row is not None:
-            return self._usual(row, recent or [])
+            found = self._found.get((directory, target, command))
+            if found is None or found[0] != len(recent):
+                found = self._found[directory, target, command] = len(recent), self._usual(row, recent)
+            return found[1]
         if rows:
             alike = [each for each in rows if each.kind == kind] or rows
-            found = [self._usual(each, []) for each in alike]
-            count = len(found)
-            return Expected(sum(f.wall_s for f in found) / count, sum(f.cpu_s for f in found) / count,
-                            max(f.memory for f in found), Basis.TARGET)  # fmt: skip
+            each = [self._usual(one, []) for one in alike]
+            count = len(each)
+            return Expected(sum(e.wall_s for e in each) / count, sum(e.cpu_s for e in each) / count,
+                            max(e.memory for e in each), Basis.TARGET)  # fmt: skip
         guess = self._siblings.guess(directory, kind, input_size)
         if guess is None:
             wall_s = _by_size(kind, input_size)

@@ -116,6 +116,16 @@ class Orders:
     def _links(self, request: Request) -> list[tuple[bytes, bytes]]:
         """The links by which $PWD leads to the working directory, where it does and is another path."""
         named = environment_of(request).get(b"PWD", b"")
-        if named == request.cwd or not named.startswith(b"/") or os.path.realpath(named) != request.cwd:
+        if named == request.cwd or not named.startswith(b"/") or not _leads_to(named, request.cwd):
             return []
         return links_on_the_way(named, self._trees.roots)
+
+
+def _leads_to(path: bytes, directory: bytes) -> bool:
+    """Whether `directory`, absolute and without links, is what an absolute path leads to."""
+    try:
+        if not os.path.samestat(os.stat(path), os.stat(directory)):
+            return False  # as under `make -C`, where $PWD is make's own: realpath would look at each part of it
+    except OSError:
+        return False
+    return os.path.realpath(path) == directory

@@ -186,7 +186,7 @@ class Shipping:
 
     def _sent(self, work: Work, prepared: Prepared, before: Sent | None) -> Sent:
         """What a job is sent with. `before`: it was with this slave already, from where a result may still come."""
-        layers = self._trees.needs(work.inputs, prepared.extras)
+        layers = self._trees.needs(prepared.extras)
         if before is not None:
             return Sent(prepared, layers, before.seen, before.at_ns)
         return Sent(prepared, layers, {need.root: need.version for need in layers}, file_clock_ns())

@@ -129,12 +129,10 @@ class Trees:
                 return True
         return False
 
-    def needs(self, inputs: Iterable[bytes], extras: Iterable[str] = ()) -> list[Any]:
-        """Return what a job sent now must see (DGCC.LayerNeed), with `inputs`, absolute paths, among it."""
-        self.refresh()
+    def needs(self, extras: Iterable[str] = ()) -> list[Any]:
+        """Return what a job must see (DGCC.LayerNeed) that is sent now, right after `mentioned` was told its inputs."""
         others = self.extras.layers
         chosen = {**self._layers, **{name: others[name] for name in extras}}
-        _include(inputs, chosen.values())
         return [DGCC.LayerNeed(name, v.root, v.version, name in self._layers) for name, v in chosen.items()]
 
     def changes(self, name: str, since: int) -> Any:

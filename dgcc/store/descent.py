@@ -37,6 +37,16 @@ def parent_fd(root_fd: int, path: bytes) -> Iterator[tuple[int, bytes]]:
     Raises BadPath where a component is not a directory (a symlink to one included), FileNotFoundError where
     it is missing.
     """
+    current, name = open_parent(root_fd, path)
+    try:
+        yield current, name
+    finally:
+        if current != root_fd:
+            os.close(current)
+
+
+def open_parent(root_fd: int, path: bytes) -> tuple[int, bytes]:
+    """As `parent_fd`, for the caller to close: the descriptor is `root_fd` itself for what lies directly below it."""
     *parents, name = components(path)
     current = root_fd
     try:
@@ -50,10 +60,11 @@ def parent_fd(root_fd: int, path: bytes) -> Iterator[tuple[int, bytes]]:
             if current != root_fd:
                 os.close(current)
             current = following
-        yield current, name
-    finally:
+    except BaseException:
         if current != root_fd:
             os.close(current)
+        raise
+    return current, name
 
 
 @contextmanager

@@ -84,17 +84,20 @@ class JailRun:
     """One command in its jail; `run` once, and `kill` from any thread at any time."""
 
     def __init__(
-        self, spec: JailSpec, *, merge: bool, deadline_s: float, max_output: int, terminal: Terminal | None = None
-    ) -> None:
+        self, spec: JailSpec, *, merge: bool, deadline_s: float, max_output: int, terminal: Terminal | None = None,
+        gather_s: float = 0.0,
+    ) -> None:  # fmt: skip
         """merge: stdout and stderr are one pipe. deadline_s: seconds. max_output: bytes of both together.
 
-        terminal: streams that are one, instead of a pipe; with `merge`, `out` counts for both.
+        terminal: streams that are one, instead of a pipe; with `merge`, `out` counts for both. gather_s: seconds that
+        output may gather in the pipe, of a command that writes line by line.
         """
         self._spec = spec
         self._merge = merge
         self._terminal = terminal or Terminal(False, False)
         self._deadline_s = deadline_s
         self._max_output = max_output
+        self._gather_s = gather_s
         self._lock = threading.Lock()  # guards _wake and _killed
         self._wake: int | None = None  # an eventfd while run() is at work
         self._killed = False
@@ -119,7 +122,8 @@ class JailRun:
                     raise JailCancelled("the job was cancelled")
                 self._wake = wake
             stack.callback(self._asleep)
-            return _Conversation(self._spec, self._merge, self._terminal, self._max_output).hold(wake, self._deadline_s)
+            talk = _Conversation(self._spec, self._merge, self._terminal, self._max_output, self._gather_s)
+            return talk.hold(wake, self._deadline_s)
 
     def _asleep(self) -> None:
         with self._lock:
@@ -134,7 +138,7 @@ def run(spec: JailSpec, *, merge: bool, deadline_s: float, max_output: int) -> J
 class _Conversation:
     """The pipes between this process and one dgcc-jail, read and written by one poll loop."""
 
-    def __init__(self, spec: JailSpec, merge: bool, terminal: Terminal, max_output: int) -> None:
+    def __init__(self, spec: JailSpec, merge: bool, terminal: Terminal, max_output: int, gather_s: float) -> None:
         self._unsent = memoryview(spec.encode())
         self._merge = merge
         self._terminal = terminal
@@ -143,6 +147,7 @@ class _Conversation:
         self._group = spec.group
         self._niceness = spec.niceness
         self._room = self._most = max_output
+        self._gather_s = gather_s
         self._deadline_s = 0.0
         self._chunks: list[tuple[int, bytes]] = []
         self._record = b""
@@ -226,7 +231,10 @@ class _Conversation:
                 jail.kill()
                 stops.append(now)
             wait = stops[-1] + _END_GRACE_S - now if stops else end - now
-            for fd, _event in self._poll.poll(max(0, min(wait, 3600)) * 1000 + 1):
+            ready = self._poll.poll(max(0, min(wait, 3600)) * 1000 + 1)
+            if self._gather_s and not stops and any(fd in self._streams for fd, _ in ready):
+                time.sleep(self._gather_s)
+            for fd, _event in ready:
                 if fd == wake:
                     os.eventfd_read(wake)
                     self._verdict = self._verdict or JailCancelled("the job was cancelled")

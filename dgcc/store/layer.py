@@ -148,6 +148,9 @@ class Layer:
 
         With the events drained after a process ended, the layer then shows all that the process wrote.
         """
+        suspects = self.blobs.take_suspects()
+        if not (dirty or suspects or self._unwatched):
+            return False  # which is so several times for each job
         before = self.version
         for absolute in sorted(dirty.trees.union(dirty.events)):
             path = self.relative(absolute)
@@ -158,7 +161,7 @@ class Layer:
                     self._list_tree(b"")
             elif path is not None:
                 self._look(path, deep=absolute in dirty.trees, events=dirty.events.get(absolute, 0))
-        for path in self.blobs.take_suspects():
+        for path in suspects:
             record = self._versions.record(path)
             if record is not None:
                 record.ctime_ns = -1
@@ -182,6 +185,8 @@ class Layer:
         What a symlink points to within the root is included with it. What is `ignored` stays out. Returns whether
         anything changed.
         """
+        if path in self._named and path not in self._unwatched and self._is_as_known(path):
+            return False
         before = self.version
         for _ in range(_LINKS_FOLLOWED):
             if self.ignored(path):
@@ -258,6 +263,14 @@ class Layer:
         # Content once offered is not taken back because the tree has grown.
         large = self._large and (record is None or not record.entry.digest)
         return self.selection.offers(path, size, mode, large)
+
+    def _is_as_known(self, path: bytes) -> bool:
+        """Whether a file that comes with its content lies at `path`, and has not been touched since it was read."""
+        record = self._versions.record(path)
+        if record is None or record.entry.withheld:
+            return False
+        status = self._status(path)
+        return status is not None and record.has(stamp_of(status))
 
     def _is_withheld(self, path: bytes, stamp: Stamp) -> bool:
         record = self._versions.record(path)

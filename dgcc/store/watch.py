@@ -38,6 +38,9 @@ class Dirty(Struct, frozen=True):
         return bool(self.events or self.trees)
 
 
+_CLEAN = Dirty()
+
+
 class Watch:
     """Watches on the directories of any number of roots. Used by one thread.
 
@@ -101,9 +104,13 @@ class Watch:
 
     def drain(self) -> Dirty:
         """All that happened since the last call; does not block."""
+        data = self._some()
+        return self._dirty(data) if data else _CLEAN
+
+    def _dirty(self, data: bytes) -> Dirty:
         events: dict[bytes, int] = {}
         trees: set[bytes] = set()
-        for descriptor, mask, name in self._read():
+        for descriptor, mask, name in self._read(data):
             if mask & _OVERFLOW:
                 self._forget(b"")
                 trees |= self._roots
@@ -128,18 +135,23 @@ class Watch:
                     trees.add(path)
         return Dirty(events, frozenset(trees))
 
-    def _read(self) -> Iterator[tuple[int, int, bytes]]:
-        while True:
-            try:
-                data = os.read(self._inotify.fileno(), 1 << 16)
-            except BlockingIOError:
-                return
+    def _some(self) -> bytes:
+        """Events as they come from the kernel; none if there are none."""
+        try:
+            return os.read(self._inotify.fileno(), 1 << 16)
+        except BlockingIOError:
+            return b""
+
+    def _read(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """The events in `data` and those that wait behind them."""
+        while data:
             at = 0
             while at < len(data):
                 descriptor, mask, _, length = _HEADER.unpack_from(data, at)
                 at += _HEADER.size
                 yield descriptor, mask, data[at : at + length].rstrip(b"\0")
                 at += length
+            data = self._some()
 
     def _forget(self, path: bytes) -> None:
         """Drop the watches on `path` and all below it; on everything if it is empty."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from dgcc.store.descent import OPEN_DIRECTORY, components, kind_at, parent_fd, parent_of, remove
+from dgcc.store.descent import OPEN_DIRECTORY, components, kind_at, open_parent, parent_fd, parent_of, remove
 from dgcc.store.digests import Stamp, stamp_of
 from dgcc.store.entry import Entry, Kind, Output
 from dgcc.store.errors import BadOutput, BadPath, WriteBackError, shown
@@ -33,11 +33,12 @@ class Written(NamedTuple):
 
 
 class _Ready(NamedTuple):
-    """An output's content in a temporary file (or symlink) of the directory `place`."""
+    """An output's content in a temporary file (or symlink) `temp` of the directory `place`, at `path`."""
 
     output: Output
     place: bytes
     temp: bytes
+    path: bytes
     inode: int
 
 
@@ -163,6 +164,7 @@ class _Batch:
         self._ready: list[_Ready] = []
         # Where there is no directory now that will be there when files are moved in.
         self._unsteady = {o.entry.path for o in outputs if o.entry.kind is not Kind.DIRECTORY or not self._is(o)}
+        self._held: tuple[bytes, int] | None = None  # the directory that was last opened by `_parent`
 
     def _is(self, output: Output) -> bool:
         """Whether a directory that the job has made or changed is one here already."""
@@ -175,6 +177,21 @@ class _Batch:
             path = parent_of(path)
         return bool(path)
 
+    def _parent(self, path: bytes) -> tuple[int, bytes]:
+        """As `open_parent`, of what lies in a directory that is there and stays; held until another is wanted."""
+        directory = parent_of(path)
+        if self._held is not None and self._held[0] == directory:
+            return self._held[1], path.rpartition(b"/")[2]
+        self._let_go()
+        fd, name = open_parent(self._root_fd, path)
+        self._held = directory, fd
+        return fd, name
+
+    def _let_go(self) -> None:
+        if self._held is not None and self._held[1] != self._root_fd:
+            os.close(self._held[1])
+        self._held = None
+
     # ---- Before anything changes ---------------------------------------------------------------------------
 
     def check_removals(self) -> None:
@@ -183,7 +200,8 @@ class _Batch:
             path = output.entry.path
             if output.entry.kind is Kind.DIRECTORY or self._is_unsteady(parent_of(path)):
                 continue
-            with _blame(path), suppress(FileNotFoundError), parent_fd(self._root_fd, path) as (parent, name):
+            with _blame(path), suppress(FileNotFoundError):
+                parent, name = self._parent(path)
                 if kind_at(parent, name) == stat.S_IFDIR and self._holds_unseen(path):
                     raise WriteBackError(path, _UNSEEN)
 
@@ -209,8 +227,9 @@ class _Batch:
                 with _blame(entry.path):
                     place = self._place(entry.path)
                     temp = TEMP_PREFIX + b"%d-%d" % (os.getpid(), next(_serial))
-                    with parent_fd(self._root_fd, place + b"/" + temp if place else temp) as (directory, _):
-                        self._ready.append(_Ready(output, place, temp, _fill(directory, temp, output)))
+                    path = place + b"/" + temp if place else temp
+                    directory, _ = self._parent(path)
+                    self._ready.append(_Ready(output, place, temp, path, _fill(directory, temp, output)))
 
     def _place(self, path: bytes) -> bytes:
         """The nearest directory on the way to `path` that is there now and will still be."""
@@ -247,21 +266,13 @@ class _Batch:
 
     def _move_in(self, ready: _Ready) -> Written | None:
         entry = ready.output.entry
-        temp = ready.place + b"/" + ready.temp if ready.place else ready.temp
-        with (
-            _blame(entry.path),
-            parent_fd(self._root_fd, temp) as (source, _),
-            parent_fd(self._root_fd, entry.path) as (target, name),
-        ):
-            kind = kind_at(target, name)
-            if kind == stat.S_IFDIR:
-                remove(target, name)
-            elif kind and os.geteuid() == 0:
-                # Written in place, as the job did it, the file would have kept its owner.
-                before = os.lstat(name, dir_fd=target)
-                os.chown(ready.temp, before.st_uid, before.st_gid, dir_fd=source, follow_symlinks=False)
-            os.rename(ready.temp, name, src_dir_fd=source, dst_dir_fd=target)
-            status = os.lstat(name, dir_fd=target)
+        with _blame(entry.path):
+            source, _ = self._parent(ready.path)
+            if parent_of(entry.path) == ready.place:
+                status = _rename(source, ready.temp, source, entry.path.rpartition(b"/")[2])
+            else:
+                with parent_fd(self._root_fd, entry.path) as (target, name):
+                    status = _rename(source, ready.temp, target, name)
         if entry.kind is not Kind.FILE or status.st_ino != ready.inode:
             return None
         here = Entry(
@@ -275,12 +286,28 @@ class _Batch:
         return Written(here, stamp_of(status))
 
     def clean(self) -> None:
-        """Remove temporary files that were not moved."""
+        """Remove temporary files that were not moved, and let go of the directory."""
         for ready in self._ready:
-            temp = ready.place + b"/" + ready.temp if ready.place else ready.temp
-            with suppress(OSError, BadPath), parent_fd(self._root_fd, temp) as (directory, name):
+            with suppress(OSError, BadPath):
+                directory, name = self._parent(ready.path)
                 os.unlink(name, dir_fd=directory)
         self._ready.clear()
+        self._let_go()
+
+
+def _rename(source: int, temp: bytes, target: int, name: bytes) -> os.stat_result:
+    """Move a temporary file to its place; returns the status of what lies there then."""
+    try:
+        before = os.lstat(name, dir_fd=target)
+    except FileNotFoundError:
+        before = None
+    if before is not None and stat.S_ISDIR(before.st_mode):
+        remove(target, name)
+    elif before is not None and os.geteuid() == 0:
+        # Written in place, as the job did it, the file would have kept its owner.
+        os.chown(temp, before.st_uid, before.st_gid, dir_fd=source, follow_symlinks=False)
+    os.rename(temp, name, src_dir_fd=source, dst_dir_fd=target)
+    return os.lstat(name, dir_fd=target)
 
 
 def _set_mode(parent: int, name: bytes, mode: int) -> None:

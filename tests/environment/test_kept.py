@@ -9,6 +9,7 @@ from environment.environmentkit import FakeCompiler, Make, environments_in, lay_
 from environment.test_upgrades import CHANGES, needs_of, ran
 
 from dgcc.master.environment import environments as module
+from dgcc.master.environment import kept as kept_module
 from dgcc.store.environment import layer_name
 
 SLY = [
@@ -63,6 +64,27 @@ def test_a_second_build_finds_all_as_it_was(
     lay_out(second, keys[0], os.fsencode(tmp_path / "out"))
     copy = tmp_path / "out" / str(fake.headers).lstrip("/") / "a.h"
     assert copy.read_text() == "#define A 1\n"
+
+
+def test_what_is_no_part_of_it_is_told_without_its_entries(
+    fake: FakeCompiler, make: Make, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(fake)
+    first = make()
+    needs = needs_of(fake)
+    keys = first.prepare(needs)
+    known = {b"/" + entry.path for key in keys for entry in first.entries(layer_name(key)).entries}  # type: ignore[union-attr]
+    around = {os.path.dirname(path) + end for path in known for end in (b"/none", b"/../none", b"//")}
+    decoded: list[object] = []
+    entries = kept_module._entries
+    monkeypatch.setattr(kept_module, "_entries", lambda *given: decoded.append(given) or entries(*given))
+    second = make()
+    second.prepare(needs)
+    elsewhere = [os.fsencode(tmp_path / "project"), b"/none", b"/none/below"]
+    assert not any(second.covers(needs, path) for path in elsewhere)
+    assert decoded == []
+    for path in (*known, *around, *elsewhere):
+        assert second.covers(needs, path) == first.covers(needs, path), path
 
 
 @pytest.mark.parametrize("change", CHANGES[::3] + SLY)

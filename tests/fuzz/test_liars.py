@@ -333,14 +333,38 @@ def test_nothing_that_is_touched_becomes_setuid(root: Path) -> None:
     assert (root / "f").stat().st_mode & 0o7777 == 0o755
 
 
+def _trees(*homes: Home) -> Any:
+    layers = {home.layer.root: home.layer for home in homes}
+    return SimpleNamespace(layer_of=layers.get, refresh=lambda: None)
+
+
+@pytest.mark.parametrize(("data", "digest"), [
+    (b"abc", SOME), (b"abc", b""), *((data, hashlib.sha256(b"abc").digest()) for data in (b"abd", b"ab", b"")),
+])  # fmt: skip
+def test_other_content_than_was_announced_is_written_nowhere(data: bytes, digest: bytes, tmp_path: Path) -> None:
+    homes = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        homes.append(Home(tmp_path / name))
+    one, two = (home.layer.root for home in homes)
+    for other in (one, two):
+        bad = _output(b"g", root=other)
+        bad.data, bad.what.digest = data, digest
+        with pytest.raises(ProtocolFailed):
+            take_result(_trees(*homes), _result(_output(root=one), bad), {}, {}, 1)
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    take_result(_trees(*homes), _result(_output(root=one), _output(b"g", root=two)), {}, {}, 1)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["f", "g"]
+    for home in homes:
+        home.close()
+
+
 def test_random_results_stay_below_their_root(tmp_path: Path, root: Path) -> None:
     home = Home(root)
     dice = random.Random(SEED)
     outside = tmp_path / "outside"
     outside.mkdir()
-    trees: Any = SimpleNamespace(
-        layer_of=lambda at: home.layer if at == os.fsencode(root) else None, refresh=lambda: None
-    )
+    trees = _trees(home)
     taken = 0
     for number in range(1500 * ROUNDS):
         files = []

@@ -40,6 +40,10 @@ class Master:
     confirmed: list[tuple[int, int]] = field(default_factory=list)
     failed: list[tuple[int, int]] = field(default_factory=list)
     usage: list[tuple[int, float, int]] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)  # how many requests there had been at the beginning of each
+
+    def on_batch(self) -> None:
+        self.batches.append(len(self.requests))
 
     def on_request(self, client: Client, request: Request) -> None:
         self.requests.append(request)

@@ -166,6 +166,20 @@ def test_a_named_file_is_mirrored_and_followed(root: Path, home: Home) -> None:
     assert home.layer.get(b"lib/missing.o") is not None
 
 
+def test_a_file_that_is_named_again_is_looked_at(root: Path, home: Home) -> None:
+    """Also without an event of it, as none comes from another machine that writes to a shared disk."""
+    (root / "a.c").write_text("1")
+    _settle(root)
+    home.layer.include(b"a.c")
+    assert not home.layer.include(b"a.c")
+    (root / "a.c").write_text("22")
+    assert home.layer.include(b"a.c")
+    entry = home.layer.get(b"a.c")
+    assert entry is not None and entry.size == 2
+    (root / "a.c").unlink()
+    assert home.layer.include(b"a.c") and home.layer.get(b"a.c") is None
+
+
 def test_naming_a_link_names_what_it_points_to(root: Path, home: Home) -> None:
     (root / "libx.so.1").write_text("library")
     (root / "libx.so").symlink_to("libx.so.1")

@@ -17,6 +17,7 @@ from dgcc.master.environment.closure import Closure
 from dgcc.master.environment.contents import Contents
 from dgcc.master.environment.environment import Environment, build, covered, describe
 from dgcc.master.environment.kept import Kept, KeptEnvironments
+from dgcc.master.environment.outline import Outline
 from dgcc.master.environment.parts import Collection, Parts
 from dgcc.master.environment.prefixes import is_prefix
 from dgcc.master.environment.programs import Programs
@@ -98,6 +99,7 @@ class Environments:
         self._doubtful: deque[bytes] = deque()  # paths below "/" of which somebody found other content
         self._believes = True  # that what inodes say is so
         self._by_key: dict[bytes, Environment] = {}
+        self._outlines: dict[bytes, Outline] = {}  # likewise, of those from earlier builds
 
     @property
     def indexes(self) -> tuple[BlobIndex, BlobIndex]:
@@ -139,7 +141,9 @@ class Environments:
         """Whether an absolute path is in the environments of `needs`, which were prepared; if it is a directory,
         with all below it."""
         ready = self._ready.get(_request(needs))
-        return ready is not None and covered([self._by_key[key] for key in ready[1]], path)
+        if ready is None or all(key in self._outlines and self._outlines[key].lacks(path) for key in ready[1]):
+            return False
+        return covered([self._by_key[key] for key in ready[1]], path)
 
     def _changes(self) -> int:
         """A number that is another one after anything in any environment has changed."""
@@ -239,6 +243,7 @@ class Environments:
             return None
         kept, environment = found
         environment = self._by_key.setdefault(environment.key, environment)
+        self._outlines.setdefault(environment.key, Outline(kept))
         state = self._states[wish] = _State(at, kept, environment)
         log.info("environment %s of %s, as it was", environment.key.hex()[:12], _about(wish))
         return state

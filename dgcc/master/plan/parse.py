@@ -79,6 +79,9 @@ def parse(stream: Iterable[bytes], cwd: bytes) -> Plan:
     """Read the lines of a dry run that was started in the absolute directory `cwd`."""
     reader = _Reader(cwd)
     for line in stream:
+        # Most of a database are remarks on each of its files.
+        if line[:3] == b"#  " and line[:9] != b"#  recipe" and reader.among_files:
+            continue
         reader.line(line.rstrip(b"\r\n"))
     return reader.plan()
 
@@ -95,6 +98,11 @@ class _Reader:
         self.needs: dict[tuple[int, bytes], tuple[bytes, ...]] = {}
         self.makes = 0
         self.names: dict[bytes, bytes] = {}  # one object for each name, which occur thousands of times
+
+    @property
+    def among_files(self) -> bool:
+        """Whether the next line belongs to the files of a make's database."""
+        return self.database is not None and self.database.section == b"files"
 
     def line(self, line: bytes) -> None:
         if self.database is not None:

@@ -16,6 +16,7 @@ from dgcc.store.errors import StoreError
 
 _DEADLINE_S = 120.0
 _END_S = 3.0
+_GATHER_S = 0.002  # make writes line by line: this thread would wake for each, in the way of the loop's
 _MOST_OUTPUT = 512 << 20  # bytes; git's own database is 15 MB
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ class Planner:
                 inside_uid=os.getuid(), inside_gid=os.getgid(), binds=(), host_root=True,
                 overlays=dry_layers(self._roots),
             )  # fmt: skip
-            self._run = jail.JailRun(spec, merge=False, deadline_s=_DEADLINE_S, max_output=_MOST_OUTPUT)
+            self._run = jail.JailRun(spec, merge=False, deadline_s=_DEADLINE_S, max_output=_MOST_OUTPUT,
+                                    gather_s=_GATHER_S)  # fmt: skip
             if self._cancelled:
                 self._run.kill()
             return b"".join(data for fd, data in self._run.run().chunks if fd == 1)

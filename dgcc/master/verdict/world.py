@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 from dgcc.master.verdict.native import Edits, native
@@ -112,3 +113,16 @@ _MOST_ENTRIES = 100_000
 _MOST_FOUND = 5_000
 
 THIS_MACHINE = World(lookup, probe, kind, read, below, native)
+
+
+def of_one_moment(world: World = THIS_MACHINE) -> World:
+    """The world as it is when it is first asked, each question once: for recipes that had all been released by then."""
+    found: dict[tuple[bytes, bytes, bytes | None], bytes | None] = {}
+
+    def lookup_once(name: bytes, cwd: bytes, env: Mapping[bytes, bytes]) -> bytes | None:
+        key = (name, cwd, env.get(b"PATH"))
+        if key not in found:
+            found[key] = world.lookup(name, cwd, env)
+        return found[key]
+
+    return world._replace(lookup=lookup_once, probe=cache(world.probe), kind=cache(world.kind), read=cache(world.read))
