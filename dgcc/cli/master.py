@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import logging
 import os
 import re
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 import dgcc
-import dgcc.cli.plainloop  # noqa: F401  (before what imports asyncio)
+import dgcc.cli.loading  # before all that takes long
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.place import add_options, join_farm
 from dgcc.cli.rules import load_rules
@@ -25,6 +26,8 @@ from dgcc.naming.orb import OrbError
 from dgcc.naming.place import NamingError, parse_address
 from dgcc.store.errors import StoreError
 from dgcc.trust.tls import MASTER, SLAVE, TrustError
+
+dgcc.cli.loading.loaded()
 
 _MAKE_TROUBLE = 2  # what make itself exits with when it cannot work
 _DIFFERENT = 3
@@ -145,8 +148,10 @@ def main() -> int:
             logging.getLogger("dgcc").setLevel(logging.DEBUG)
         if chosen.naming is None:  # where there is a farm to be reached, an unreachable one is told before make starts
             start = Start(chosen)
+        gc.disable()
         from dgcc.master.build import Build  # while make reads its makefiles
 
+        gc.enable()
         build = Build(chosen, spare, start)
         code = build.run()
     except (ConfigError, NamingError, OrbError, TrustError, DriverError, StoreError, OSError) as error:
