@@ -4,8 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec import Struct, to_builtins
 
 from dgcc.cli.config import ConfigError, load
 from dgcc.cli.place import join_farm
@@ -70,7 +69,7 @@ class FarmStatus(Struct, frozen=True):
 
     def as_json(self) -> str:
         """For programs."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        return json.dumps(to_builtins(self), indent=2) + "\n"
 
 
 def _count(number: int, what: str) -> str:

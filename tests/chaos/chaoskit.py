@@ -17,13 +17,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 from chaos.network import Network
 from farmkit import Built, Farm, differing, processes_with, snapshot, wait_for
+from msgspec.structs import asdict
 
 from dgcc.naming.deadlines import Deadlines
 from dgcc.store.scratch import in_memory

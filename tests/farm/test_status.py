@@ -1,5 +1,6 @@
 """`dgcc status` tells what a farm is doing, and `[deadlines]` how long it waits."""
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,8 @@ def test_it_tells_what_each_slave_is_doing(two: Farm, project: Path):
     (project / "x.c").write_text("int x;\n")
     idle = two.run("dgcc", "status", "--naming", two.naming)
     assert idle.stdout.splitlines()[0] == "2 slaves, 2 of 2 slots free" and idle.stdout.endswith("0 masters\n")
+    told = json.loads(two.run("dgcc", "status", "--json", "--naming", two.naming).stdout)
+    assert [(s["slots"], s["idle"]) for s in told["slaves"]] == [(1, 1), (1, 1)] and told["masters"] == []
     master = two.start_master(project)
     busy = wait_for(lambda: _if("1 of 2 slots free", two), "a slot is taken")
     assert "0 of 1 slot free" in busy and "serves " in busy and "1 master\n" in busy
