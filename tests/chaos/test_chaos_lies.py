@@ -30,7 +30,7 @@ def liars(place: Chaos, *lies: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 OUTPUTS = {
-    "wrong_digest": "is not what it announced",
+    "wrong_digest": "is not what",
     "wrong_digest_large": "it sent other content for",
     "stops_early": "it sent other content for",
     "drips": "it sent other content for",
