@@ -8,7 +8,6 @@ import sqlite3
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 from typing import Any
 
 from msgspec import Struct, field
@@ -86,8 +85,14 @@ class Learned(Struct):
 
 def usual(samples: Sequence[tuple[float, float, int]]) -> Usual:
     """Of (wall_s, cpu_s, memory), oldest first, at speed 1: the medians of the newest three, and the most memory."""
-    newest = samples[-_RECENT:]
-    return Usual(median(s[0] for s in newest), median(s[1] for s in newest), max(s[2] for s in newest))
+    walls, cpus, memories = zip(*samples[-_RECENT:], strict=True)
+    return Usual(_median(walls), _median(cpus), max(memories))
+
+
+def _median(values: Sequence[float]) -> float:
+    """As in `statistics`, which takes 4 ms to load."""
+    ordered = sorted(values)
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def normal(samples: bytes, speeds: Mapping[int, Speed]) -> list[tuple[float, float, int]]:
