@@ -265,6 +265,7 @@ class Build:
         while True:
             await asyncio.sleep(_TICK_S)
             self._reception.watch()
+            self._dispatcher.look_again(time.monotonic())
             if self._presence.lost_slave:
                 self._note("the slave on this host has ended")
                 self._shipping.expect_slaves(False)

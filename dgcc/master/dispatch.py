@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dgcc.master.clients import Client
 from dgcc.master.foresight import Foresight
 from dgcc.master.home import HomeSlots
-from dgcc.master.homefirst import NONE_YET, REHEARSED, HomeFirst
+from dgcc.master.homefirst import NONE_YET, PATIENCE_S, REHEARSED, HomeFirst
 from dgcc.master.joblist import END, Job, JobList, State
 from dgcc.master.orders import environment_of
 from dgcc.master.report import Fallback
@@ -49,6 +49,9 @@ class Dispatcher:
         self._home = HomeSlots(home_limit, self._start_home, self._memory)
         self._by_pid: dict[int, Job] = {}
         self._early: list[Job] = []  # released before the trees, or what decides about them, were read
+        self._held: list[Job] = []  # the home slots may be quicker than the slave that these would need
+        self._held_since = 0.0
+        self._needs_slave = False
         self._homebound = ""  # why nothing travels, if nothing does
         self._world: World | None = None  # as of this batch of recipes, once it has been asked
 
@@ -154,8 +157,24 @@ class Dispatcher:
         elif self.home_first.keeps(job):
             job.reason = REHEARSED
             self._go_home(job, REHEARSED)
+        elif self.home_first.alone and not self._needs_slave:
+            self._held_since = self._held_since if self._held else time.monotonic()
+            self._held.append(job)
         else:
             self.shipping.offer(job)
+
+    def look_again(self, now: float) -> None:
+        """Call it now and then: in a farm of one, the slave is needed once home has let a job wait for too long."""
+        self._held = [job for job in self._held if job.state is State.READY]
+        if not self._held or now - self._held_since < PATIENCE_S:
+            return
+        self._needs_slave = True
+        held, self._held = self._held, []
+        for job in held:
+            try:
+                self._offer(job)
+            except Exception as error:
+                self.rescue(job, error)
 
     def on_gone(self, client: Client) -> None:
         """A client's connection closed before its job had ended."""
@@ -303,7 +322,7 @@ class Dispatcher:
     def trees_failed(self, why: str) -> None:
         """The trees cannot be read, so nothing can be sent: all runs at home."""
         self._homebound = why
-        early, self._early = self._early, []
+        early, self._early, self._held = [*self._early, *self._held], [], []
         for job in early:
             if job.state is State.READY:
                 self.fall_back(job, why)

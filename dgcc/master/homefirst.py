@@ -2,8 +2,9 @@
 
 Two rules. While no slave has ever joined in this build, a compile that make has released runs at home if a home slot is
 free: the first half second of a build need not be idle. And where the farm is this machine alone, a command that a
-slave has run in an earlier build runs at home: the jail would show nothing new, and no other CPU is there. So a farm of
-one rehearses what is new, and costs little more than make. Such jobs count as local, not as fallbacks, as nobody has
+slave has run in an earlier build runs at home: the jail would show nothing new, and no other CPU is there; what is new
+waits a moment for a home slot before a slave is started for it. So a farm of one rehearses what is new, where that is
+much, and costs little more than make. Such jobs count as local, not as fallbacks, as nobody has
 failed them. What a rule of dgcc.toml sends is not touched: its author may want it to run there.
 """
 
@@ -12,6 +13,9 @@ from collections.abc import Callable
 from dgcc.master.joblist import Job, State
 
 NONE_YET = "no slave had joined yet"
+PATIENCE_S = 0.25
+"""So long, in seconds, jobs wait at least for a home slot before the slave of a farm of one is started for them."""
+
 REHEARSED = "a slave has run it in an earlier build, and the farm is this machine alone"
 
 

@@ -59,3 +59,8 @@ def test_what_a_slave_has_run_before_runs_at_home_and_what_is_new_travels(alone:
 def test_everything_travels_again_where_that_is_asked_for(alone: Farm, compiles: Path):
     for _ in range(2):
         assert build(alone, compiles, "-B", "--home-first", "0").jobs["remote"] == 3
+
+
+def test_what_home_does_soon_needs_no_slave(alone: Farm, compiles: Path):
+    built = build(alone, compiles, "--local-jobs", "1")
+    assert built.jobs["local"] == 3 and not built.report["slaves"]
