@@ -286,10 +286,16 @@ class Hosts:
         """The speed of the fastest host that can be used."""
         return -self._speeds.nth(0) if self._speeds else 1.0
 
-    @property
-    def most_memory(self) -> float:
-        """Bytes that one host could give to jobs, others left out; infinite if one is not known."""
-        return MEMORY_SHARE * -self._sizes.nth(0) if self._sizes else math.inf
+    def has_memory(self, want: Want) -> bool:
+        """Whether a host has, or will have once the jobs that we know of there have ended, the memory for a job."""
+        if not want.memory or not self._sizes:
+            return True
+        if want.memory > MEMORY_SHARE * -self._sizes.nth(0):  # as almost always where there is not
+            return False
+        return any(
+            member.fits(want) if not member.jobs else want.memory <= MEMORY_SHARE * (member.host.memory or math.inf)
+            for member in self
+        )
 
     # ---- who can take a job ----------------------------------------------------------------------------------
 

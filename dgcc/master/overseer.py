@@ -275,9 +275,9 @@ class Overseer:
             member = self._choose(known, waiting, now)
             if member is not None:
                 return self._place(job, member, now)
-            if known.want.memory > self._hosts.most_memory:
+            if not self._hosts.has_memory(known.want):
                 much = f"{known.want.memory / 1e9:.1f} GB"
-                return self._home(job, f"it needs about {much} of memory, more than any slave has")
+                return self._home(job, f"it needs about {much} of memory, more than any slave has free")
         return None
 
     def _send_home(self, now: float) -> list[Action]:

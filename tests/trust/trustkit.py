@@ -1,5 +1,6 @@
 """Farms with TLS for tests: an authority with good and bad certificates, and strangers who knock."""
 
+import contextlib
 import datetime
 import os
 import re
@@ -124,9 +125,10 @@ def listening(process: int) -> set[int]:
     """All TCP ports at which a process listens, on any address."""
     sockets = set()
     for fd in Path(f"/proc/{process}/fd").iterdir():
-        found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(fd))
-        if found:
-            sockets.add(found[1])
+        with contextlib.suppress(FileNotFoundError):  # closed just now
+            found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(fd))
+            if found:
+                sockets.add(found[1])
     ports = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
