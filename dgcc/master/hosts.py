@@ -287,13 +287,13 @@ class Hosts:
         return -self._speeds.nth(0) if self._speeds else 1.0
 
     def has_memory(self, want: Want) -> bool:
-        """Whether a host has, or will have once the jobs that we know of there have ended, the memory for a job."""
+        """Whether a host has memory for a job, or would have without those that were sent there."""
         if not want.memory or not self._sizes:
             return True
         if want.memory > MEMORY_SHARE * -self._sizes.nth(0):  # as almost always where there is not
             return False
         return any(
-            member.fits(want) if not member.jobs else want.memory <= MEMORY_SHARE * (member.host.memory or math.inf)
+            not member.host.memory or want.memory <= MEMORY_SHARE * (member.host.memory - member.others_memory)
             for member in self
         )
 

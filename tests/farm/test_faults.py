@@ -63,7 +63,7 @@ def test_ctrl_c_in_the_middle_of_remote_jobs_leaves_nothing(farm: Farm, project:
     assert time.monotonic() - began < 5
     assert built.code == -signal.SIGINT
     assert not list(project.glob("*.o")) and not list(project.glob(".dgcc*"))
-    wait_for(lambda: not [p for p in processes_with("sleep") if "30" in p], "the jobs are gone", 5)
+    wait_for(lambda: not [p for p in processes_with("sleep") if "30" in p], "the jobs are gone", 10)
     listed = subprocess.run(["nameclt", "-ORBInitRef", f"NameService=corbaloc::{farm.naming}/NameService", "list",
                              "dgcc/masters"], capture_output=True, text=True)  # fmt: skip
     assert listed.returncode == 0 and listed.stdout.strip() == ""
