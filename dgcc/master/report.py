@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN_FALLBACKS = 5
 _SHOWN_LOST = 20
-# Where the time went is told of builds of so many remote jobs and so many seconds.
+# Where the time went is told of builds of so many jobs and so many seconds.
 _MANY = 10
 _LONG_S = 10.0
 _SHOWN_SLOWEST = 3
@@ -135,7 +135,7 @@ class Report(Struct):
                 f"{cpu:.1f} s of CPU on slaves, {self.client_cpu_s:.1f} s at home, {self.master_cpu_s:.1f} s master; "
                 f"{_size(self.bytes_sent)} sent, {_size(self.bytes_received)} received"
             )
-        if self.remote >= _MANY and self.wall_s >= _LONG_S:
+        if self.remote + self.local >= _MANY and self.wall_s >= _LONG_S:
             lines += self._retrospect(blocks)
         overtaken = [f"{name} in {_jobs(t.overtaken)}" for name, t in sorted(self.slaves.items()) if t.overtaken]
         if overtaken:
@@ -159,8 +159,9 @@ class Report(Struct):
     def _retrospect(self, blocks: bool) -> list[str]:
         """Where the time went, in a build that took long enough to ask."""
         past = self.retrospect
+        work = f"{self.work_s:.1f} s of work, speed-up {self.speed_up:.1f}"
         bars = sparkline(past.used, past.slots, blocks)
-        lines = [f"slots in use |{bars}| of {past.slots}; {self.work_s:.1f} s of work, speed-up {self.speed_up:.1f}"]
+        lines = [f"slots in use |{bars}| of {past.slots}; {work}" if self.remote else work]
         if past.slowest:
             lines.append(f"slowest: {', '.join(map(_shown, past.slowest[:_SHOWN_SLOWEST]))}")
         steps = [each for each in past.path if each.wall_s >= _SHOWN_S]

@@ -117,6 +117,12 @@ def test_where_the_time_went_is_told_of_a_long_build():
     assert long_report().summary(blocks=False)[2].isascii()
 
 
+def test_where_the_time_went_is_told_of_a_long_build_at_home():
+    report = long_report()
+    report.remote, report.local, report.slaves = 0, 30, {}
+    assert report.summary()[1:3] == ["5.0 s of work, speed-up 0.2", "slowest: a.o 5.0 s, b.o 3.0 s"]
+
+
 def test_short_builds_say_no_more_than_they_must():
     for more in ({"wall_s": 2.0}, {"remote": 3}, {"remote": 0}):
         report = long_report()
