@@ -11,7 +11,7 @@ def test_the_last_jobs_of_a_slave_that_has_stopped_are_run_elsewhere_before_it_i
     assert place.farm.master(place.project).code == 0, "now it is known what each job takes"
     for path in (*place.outputs, place.project / "all.o"):
         path.unlink()
-    place.set_waits(lease=24, late=20)  # a stopped slave would be waited for so long
+    place.set_waits(lease=60, late=50)  # a stopped slave would be waited for so long
     master = place.start()
     place.under_way(5)  # each slave has done some, so that none is thought to fetch the toolchain
     wait_for(lambda: jails_asleep(place.farm.slaves["a"]), "a job on the slave", 30)
@@ -23,7 +23,7 @@ def test_the_last_jobs_of_a_slave_that_has_stopped_are_run_elsewhere_before_it_i
     finally:
         stopped.send_signal(18)
     place.came_out(built, said=["overtaken by a second run elsewhere: a in "])
-    assert time.monotonic() - began < 16, "far less than the lease"
+    assert time.monotonic() - began < 45, "far less than the lease"
     assert built.report["slaves"]["a"]["overtaken"] >= 1 and built.report["slaves"]["a"]["losses"] == 0
     assert built.jobs["fallback"] == 0
     place.slots_are_free(60)
